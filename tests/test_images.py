@@ -1,0 +1,194 @@
+import hashlib
+import os
+import shutil
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from qupaint_lib import images
+from qupaint_lib.errors import ImageError, UnknownNameError
+from qupaint_lib.images import load_image, micrograph, micrograph_names
+
+RNG = np.random.default_rng(0)
+EIGHT = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
+SIXTEEN = RNG.integers(0, 65536, (12, 17, 3), dtype=np.uint16)
+
+
+def write(path, pixels, **kwargs):
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, pixels, **kwargs)
+    elif pixels.dtype == np.uint16:
+        path.write_bytes(imagecodecs.png_encode(pixels))
+    else:
+        Image.fromarray(pixels).save(path, **kwargs)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("pixels", [EIGHT, SIXTEEN], ids=["8 bit", "16 bit"])
+def test_lossless_formats_keep_every_code(tmp_path, name, pixels):
+    image = load_image(write(tmp_path / name, pixels))
+    assert image.shape == (12, 17, 3) and image.dtype == np.float32
+    full = np.iinfo(pixels.dtype).max
+    np.testing.assert_array_equal(np.round(image.astype(float) * full), pixels)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "deflate", "jpeg"])
+def test_compressed_tiff(tmp_path, compression):
+    smooth = np.full((32, 32, 3), 120, np.uint8)
+    path = write(tmp_path / "a.tif", smooth, compression=compression, photometric="rgb")
+    np.testing.assert_allclose(load_image(path) * 255, smooth, atol=2)
+
+
+def test_planar_and_multipage_tiff(tmp_path):
+    planar = write(
+        tmp_path / "a.tif", EIGHT.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"
+    )
+    np.testing.assert_array_equal(np.round(load_image(planar) * 255), EIGHT)
+    pages = write(tmp_path / "b.tif", np.stack([EIGHT, 255 - EIGHT]), photometric="rgb")
+    np.testing.assert_array_equal(np.round(load_image(pages) * 255), EIGHT)
+
+
+def test_jpeg_is_close(tmp_path):
+    smooth = np.full((32, 32, 3), (200, 120, 60), np.uint8)
+    image = load_image(write(tmp_path / "a.jpg", smooth, quality=95))
+    np.testing.assert_allclose(image * 255, smooth, atol=3)
+
+
+def test_opaque_alpha_is_dropped_and_a_transparent_one_refused(tmp_path):
+    alpha = np.full((12, 17, 1), 255, np.uint8)
+    opaque = write(tmp_path / "a.png", np.concatenate([EIGHT, alpha], axis=2))
+    np.testing.assert_array_equal(np.round(load_image(opaque) * 255), EIGHT)
+    alpha[3, 4] = 254
+    with pytest.raises(ImageError, match="transparent"):
+        load_image(write(tmp_path / "b.png", np.concatenate([EIGHT, alpha], axis=2)))
+
+
+def test_palette_png_is_read_as_its_colours(tmp_path):
+    Image.fromarray(EIGHT // 128 * 255).convert("P", palette=Image.Palette.ADAPTIVE).save(
+        tmp_path / "a.png"
+    )
+    np.testing.assert_allclose(load_image(tmp_path / "a.png") * 255, EIGHT // 128 * 255, atol=1)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+def test_greyscale_is_refused_with_a_reason(tmp_path, name):
+    with pytest.raises(ImageError, match="greyscale, and layers are told apart by their colour"):
+        load_image(write(tmp_path / name, EIGHT[..., 0]))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+@pytest.mark.parametrize("keep", [0, 10, 40, 0.5], ids=["empty", "magic", "header", "half"])
+def test_broken_files_are_refused(tmp_path, name, keep):
+    whole = write(tmp_path / name, np.kron(EIGHT, np.ones((9, 9, 1), np.uint8))).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(keep * len(whole)) if keep < 1 else keep])
+    with pytest.raises(ImageError, match="path = "):
+        load_image(tmp_path / name)
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "a.jpg").write_text("not an image at all")
+    Image.fromarray(EIGHT).save(tmp_path / "b.bmp")
+    Image.fromarray(EIGHT).convert("CMYK").save(tmp_path / "c.jpg")
+    tifffile.imwrite(tmp_path / "d.tif", EIGHT.astype(np.float32), photometric="rgb")
+    for name in ("a.jpg", "b.bmp", "c.jpg", "d.tif", "missing.png", "."):
+        with pytest.raises(ImageError):
+            load_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+def test_size_is_bounded_before_decoding(tmp_path, name):
+    path = write(tmp_path / name, EIGHT)
+    with pytest.raises(ImageError, match=r"at most 203 pixels; this image has 17 × 12"):
+        load_image(path, max_pixels=203)
+    assert load_image(path, max_pixels=204).shape == (12, 17, 3)
+
+
+# Micrographs by name
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A stand-in for the public repository: two files with their checksums, and an empty cache."""
+    contents = {"Folder/aa11.jpg": b"first", "Folder/ab22.jpg": b"second"}
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    monkeypatch.setattr(images, "_checksums", lambda: sums)
+    monkeypatch.setattr(images, "_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.delenv(images.MICROGRAPHS_VARIABLE, raising=False)
+    for name, data in contents.items():
+        path = tmp_path / "public" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tmp_path
+
+
+def test_the_published_list_holds_21_images():
+    names = micrograph_names()
+    assert len(names) == 21 and "GrapheneH/17294f8a-1df7-427f-b8ed-ab54e1571960.jpg" in names
+
+
+def test_folder_of_the_environment_comes_first(published, monkeypatch):
+    monkeypatch.setenv(images.MICROGRAPHS_VARIABLE, str(published / "public"))
+    path = micrograph("Folder/aa", download=False)
+    assert path.read_bytes() == b"first"
+
+
+def test_cache_comes_second_and_the_network_only_when_asked(published, monkeypatch):
+    with pytest.raises(ImageError, match="not at hand"):
+        micrograph("Folder/ab22.jpg", download=False)
+    shutil.copytree(published / "public", published / "cache")
+    assert micrograph("Folder/ab22.jpg", download=False).read_bytes() == b"second"
+
+
+@pytest.fixture
+def server(published, monkeypatch):
+    """The stand-in repository behind a real HTTP server on the loopback interface."""
+    import http.server
+    import threading
+    from functools import partial
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Quiet, directory=str(published / "public"))
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    monkeypatch.setattr(images, "MICROGRAPHS_URL", f"http://127.0.0.1:{httpd.server_port}/")
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    yield published
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_download_is_checked_and_kept(server):
+    assert micrograph("Folder/aa11.jpg").read_bytes() == b"first"
+    assert (server / "cache/Folder/aa11.jpg").is_file()
+
+
+def test_download_with_another_checksum_leaves_nothing_behind(server):
+    (server / "public/Folder/aa11.jpg").write_bytes(b"tampered")
+    with pytest.raises(ImageError, match="could not be downloaded"):
+        micrograph("Folder/aa11.jpg")
+    assert not list((server / "cache").rglob("*.jpg"))
+
+
+def test_missing_on_the_server(server):
+    (server / "public/Folder/aa11.jpg").unlink()
+    with pytest.raises(ImageError, match="could not be downloaded"):
+        micrograph("Folder/aa11.jpg")
+
+
+def test_a_changed_local_file_is_refused(published, monkeypatch):
+    monkeypatch.setenv(images.MICROGRAPHS_VARIABLE, str(published / "public"))
+    (published / "public/Folder/aa11.jpg").write_bytes(b"other")
+    with pytest.raises(ImageError, match="SHA-256"):
+        micrograph("Folder/aa11.jpg")
+
+
+@pytest.mark.parametrize("name", ["Folder/zz", "Folder/a", "", "../public/Folder/aa11.jpg"])
+def test_unknown_or_ambiguous_names(published, name):
+    with pytest.raises(UnknownNameError, match="micrograph"):
+        micrograph(name)

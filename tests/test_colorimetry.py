@@ -93,7 +93,7 @@ def test_sensitivities_are_zero_outside_their_table():
 def test_matrix_product_alone_is_colour_and_takes_any_shape():
     matrix = rgb_matrix()
     stack = SPECTRA.reshape(4, 5, 81)
-    np.testing.assert_array_equal(spectrum_to_rgb(stack, matrix), stack @ matrix)
+    np.testing.assert_allclose(spectrum_to_rgb(stack, matrix), stack @ matrix, atol=1e-14)
     with pytest.raises(ArgumentError, match="81 wavelengths"):
         spectrum_to_rgb(np.ones(80), matrix)
 

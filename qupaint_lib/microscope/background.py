@@ -61,19 +61,21 @@ def find_background(image: np.ndarray) -> Background:
         if near.mean() < _LEAST_SHARE:
             allowed = f"at least {_LEAST_SHARE:.0%} of the image is substrate of one colour"
             raise CalibrationError("image", f"{near.mean():.1%} of even surface", allowed)
-        coefficients = np.linalg.lstsq(terms[near], colors[near], rcond=None)[0]
+        masked = terms * near[:, None]
+        coefficients = np.linalg.solve(masked.T @ terms, masked.T @ colors)
         residual = colors - terms @ coefficients
         spread = 1.4826 * np.median(abs(residual[near]), axis=0)
         tolerance = np.maximum(_TOLERANCE_SIGMAS * spread, _SMALLEST_TOLERANCE)
         previous, near = near, (abs(residual) < tolerance).all(axis=1)
         if np.array_equal(previous, near):
             break
-    surface = (_quadratic_terms(*image.shape[:2]) @ coefficients).astype(image.dtype)
-    mask = np.kron(near.reshape(height, width), np.ones((_BLOCK, _BLOCK), dtype=bool))
-    full = np.zeros(image.shape[:2], dtype=bool)
-    full[: mask.shape[0], : mask.shape[1]] = mask
-    noise = 1.4826 * np.median(abs(image[full] - surface[full]), axis=0)
-    return Background(surface, full, noise)
+    surface = _quadratic_surface(*image.shape[:2], coefficients).astype(image.dtype)
+    mask = np.zeros(image.shape[:2], dtype=bool)
+    fine = near.reshape(height, width).repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
+    mask[: fine.shape[0], : fine.shape[1]] = fine
+    some = np.s_[:: _BLOCK - 1, :: _BLOCK - 1]  # a ninth of the pixels tells the noise
+    difference = (image[some] - surface[some])[mask[some]]
+    return Background(surface, mask, 1.4826 * np.median(abs(difference), axis=0))
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
@@ -115,11 +117,20 @@ def _joint_mode(colors: np.ndarray) -> np.ndarray:
     return colors[inside].mean(axis=0)
 
 
+def _axes(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return y (H, 1) and x (W,) of a field whose sides run from −1 to 1."""
+    y, x = ((np.arange(size) + 0.5) * 2 / size - 1 for size in (height, width))
+    return y[:, None], x
+
+
 def _quadratic_terms(height: int, width: int) -> np.ndarray:
-    """Return (1, x, y, x², xy, y²) over a field whose sides run from −1 to 1, (H, W, 6)."""
-    y, x = np.meshgrid(
-        (np.arange(height) + 0.5) * 2 / height - 1,
-        (np.arange(width) + 0.5) * 2 / width - 1,
-        indexing="ij",
-    )
+    """Return (1, x, y, x², xy, y²) over a field, (H, W, 6)."""
+    y, x = np.broadcast_arrays(*_axes(height, width))
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def _quadratic_surface(height: int, width: int, coefficients: np.ndarray) -> np.ndarray:
+    """Return the surface of coefficients (6, 3) over a field, (H, W, 3)."""
+    y, x = (axis[..., None] for axis in _axes(height, width))
+    one, of_x, of_y, of_xx, of_xy, of_yy = coefficients
+    return (one + x * of_x + x * x * of_xx) + y * (of_y + y * of_yy) + (y * x) * of_xy

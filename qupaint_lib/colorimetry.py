@@ -19,7 +19,7 @@ from qupaint_lib.errors import ArgumentError, UnknownNameError
 
 Array = Any  # numpy.ndarray or torch.Tensor
 
-WAVELENGTH_NM = np.arange(380.0, 781.0, 5.0)  # 81 wavelengths; 5 nm costs at most 0.011 ΔE
+WAVELENGTH_NM = np.arange(380.0, 781.0, 5.0)  # 81 wavelengths (chapter 2: cost of the step)
 WAVELENGTH_NM.flags.writeable = False
 
 # Linear sRGB → CIE XYZ of the standard (IEC 61966-2-1), white D65.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -47,11 +49,10 @@ def frame_slider(
         raise ArgumentError("labels", len(labels), f"one per frame, and there are {len(frames)}")
     if not 0 <= start < len(frames):
         raise ArgumentError("start", start, f"a position from 0 to {len(frames) - 1}")
-    pictures = [widgets.Image(value=frame, format="png") for frame in frames]
-    for picture, label in zip(pictures, labels, strict=True):
-        picture.layout.max_width = "100%"
-        picture.layout.object_fit = "contain"
-        picture.tooltip = f"{alt} {description}: {label}"
+    pictures = [
+        widgets.HTML(_image_tag(frame, f"{alt} {description}: {label}."))
+        for frame, label in zip(frames, labels, strict=True)
+    ]
     stack = widgets.Stack(pictures, selected_index=start)
     slider = widgets.SelectionSlider(
         options=[(label, i) for i, label in enumerate(labels)],
@@ -63,3 +64,12 @@ def frame_slider(
     )
     widgets.jslink((slider, "index"), (stack, "selected_index"))
     return widgets.VBox([slider, stack])
+
+
+def _image_tag(png: bytes, alt: str) -> str:
+    """Return an HTML image that carries its own pixels; an ipywidgets Image has no alt text."""
+    data = base64.b64encode(png).decode("ascii")
+    return (
+        f'<img alt="{html.escape(alt)}" style="max-width: 100%; height: auto" '
+        f'src="data:image/png;base64,{data}">'
+    )

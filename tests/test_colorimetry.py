@@ -102,7 +102,8 @@ def test_matrix_product_alone_is_colour_and_takes_any_shape():
 def test_srgb_round_trip_and_against_colour_science(codes):
     linear = srgb_to_linear(codes)
     np.testing.assert_allclose(linear_to_srgb(linear), codes, atol=1e-6)
-    np.testing.assert_allclose(linear, colour.cctf_decoding(codes, "sRGB"), atol=1e-12)
+    # where the two pieces meet, at 0.04045, the packages take different ones: 2e-9 apart
+    np.testing.assert_allclose(linear, colour.cctf_decoding(codes, "sRGB"), atol=1e-8)
 
 
 def test_srgb_landmarks():

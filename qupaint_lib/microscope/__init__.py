@@ -15,6 +15,7 @@ from qupaint_lib.microscope.model import (
     decode,
     encode,
     layer_contrast,
+    layer_reflectance,
     palette,
     render_layers,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "find_background",
     "get_preset",
     "layer_contrast",
+    "layer_reflectance",
     "load_microscope",
     "measure_contrast",
     "palette",

@@ -59,7 +59,7 @@ def reflectance(
     Notes
     -----
     QuPAINT's Eq. 2 labels the amplitudes otherwise: (incident, reflected)ᵀ = M (transmitted, 0)ᵀ,
-    so R = |M₁₀ / M₀₀|²; its literal |v/u₀|² exceeds 1.
+    so R = ``|M₁₀ / M₀₀|²``; its literal ``|v/u₀|²`` exceeds 1.
 
     A sweep of one layer and a grid of two take shorter ways through the same algebra (see
     ``sweeps``); both agree with the plain recursion to 1e-11.

@@ -392,3 +392,44 @@ def test_unknown_names():
         palette("graphene", [-1], MACHINE_VISION)
     with pytest.raises(ArgumentError, match="layer_counts"):
         render_layers(np.zeros((4, 4)), "graphene", LAB, np.random.default_rng(0))
+
+
+# What once went wrong
+def test_mean_of_a_large_single_precision_image_is_exact():
+    """A naive float32 sum over two million pixels is one per cent off."""
+    layers = np.zeros((1200, 1920), dtype=int)
+    image = render_layers(
+        layers, "graphene", replace(LAB, vignetting=0.0), np.random.default_rng(0)
+    )
+    mean = calibrate(image.astype(np.float32), "graphene", statistic="mean").substrate_rgb
+    np.testing.assert_allclose(mean, image.mean(axis=(0, 1)), rtol=2e-4)
+
+
+def test_more_labels_do_not_lessen_the_error_that_is_common_to_them():
+    truth = replace(LAB, vignetting=0.0)
+    layers, image = scene("graphene", truth)
+    one = calibrate(image, "graphene", flakes=[(layers == 1, 1)])
+    nine = calibrate(image, "graphene", flakes=[(layers == 1, 1)] * 9)
+    np.testing.assert_allclose(
+        nine.oxide_thickness_sigma_nm, one.oxide_thickness_sigma_nm, rtol=0.05
+    )
+
+
+def test_an_uncertain_flat_field_makes_an_uncertain_oxide():
+    layers, image = scene("graphene", LAB)
+    flat = render_layers(np.zeros_like(layers), "graphene", LAB, np.random.default_rng(5))
+    sure, unsure = (
+        calibrate(image, "graphene", flat_field=flat, flat_field_oxide_sigma_nm=sigma)
+        for sigma in (0.01, 5.0)
+    )
+    assert unsure.oxide_thickness_sigma_nm > 4 > 2 > sure.oxide_thickness_sigma_nm
+
+
+def test_an_exponent_at_its_bound_is_refused():
+    """A flake darker than any layer count can be under an exponent of at most 3.5."""
+    codes = np.full((64, 64, 3), 0.8)
+    codes[20:40, 20:40] = 0.79
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[20:40, 20:40] = True
+    with pytest.raises(CalibrationError, match="ended at its bound"):
+        calibrate(codes, "graphene", flakes=[(mask, 4)], fit_exponent=True)

@@ -14,7 +14,8 @@ from qupaint_lib.microscope.model import Microscope, decode, layer_contrast, pal
 from qupaint_lib.microscope.presets import PRESETS
 
 # What the optical model itself is good for, beside which pixel noise vanishes: the RMS error of
-# graphene's measured contrasts lies between 0.011 and 0.026 for four cameras (chapter 3).
+# graphene's measured contrasts lies between 0.011 and 0.038 for four cameras (chapter 3). It is
+# common to all flakes of an image, so more of them do not lessen it.
 MODEL_CONTRAST_SIGMA = 0.02
 OXIDE_TOLERANCE_NM = 5.0  # of a wafer whose thickness is only nominal
 _EXPONENT_RANGE = (0.5, 3.5)
@@ -80,8 +81,10 @@ def calibrate(
     flakes: Sequence[tuple[np.ndarray, int]] = (),
     flat_field: np.ndarray | None = None,
     flat_field_oxide_nm: float = 90.0,
+    flat_field_oxide_sigma_nm: float = 1.0,
     oxide_range_nm: tuple[float, float] | None = None,
     fit_exponent: bool = False,
+    background: Background | None = None,
 ) -> Calibration:
     """Fit a microscope to an image.
 
@@ -109,14 +112,19 @@ def calibrate(
         Image of the bare wafer of thickness `flat_field_oxide_nm` through the same microscope with
         the same white balance (its exposure may differ). Tells the oxide by the ratio of channels;
         insensitive below about 70 nm.
+    flat_field_oxide_sigma_nm : float, optional
+        How well the thickness of that wafer is known; 5 for a nominal one.
     oxide_range_nm : (float, float), optional
         Bounds of the fit, by default ±25 nm around the microscope's.
     fit_exponent : bool, optional
         Fit the transfer exponent too; needs flakes.
+    background : Background, optional
+        Of the image, to find it once for many calls.
 
     Returns
     -------
     Calibration
+        Its microscope carries the noise of the image too.
 
     Raises
     ------
@@ -133,37 +141,36 @@ def calibrate(
         raise ArgumentError("statistic", statistic, "median or mean")
     if fit_exponent and not flakes:
         raise ArgumentError("fit_exponent", fit_exponent, "flakes of known layer count")
-    background = find_background(image)
+    background = background or find_background(image)
     substrate = _checked_substrate(image, substrate_mask, background, microscope)
 
-    pairs = [_flake_and_substrate(image, background, mask, n) for mask, n in flakes]
-    counts = np.array([n for _, n in flakes])
-    ratio = None
-    if flat_field is not None:
-        middle = _middle(image.shape), _middle(np.shape(flat_field))
-        flat = check_image(flat_field)[middle[1]]
-        ratio = decode(background.codes[middle[0]].mean((0, 1)), microscope) / decode(
-            np.median(flat, axis=(0, 1)), microscope
-        )
-
+    evidence = _Evidence(
+        material,
+        microscope,
+        [_flake_and_substrate(image, background, mask, n) for mask, n in flakes],
+        np.array([n for _, n in flakes]),
+        None if flat_field is None else _ratio_to_flat_field(background, flat_field, microscope),
+        flat_field_oxide_nm,
+        flat_field_oxide_sigma_nm,
+        fit_exponent,
+    )
+    if not flat_field_oxide_sigma_nm >= 0:
+        value = flat_field_oxide_sigma_nm
+        raise ArgumentError("flat_field_oxide_sigma_nm", value, "a standard deviation ≥ 0")
     oxide, exponent = microscope.oxide_thickness_nm, microscope.transfer_exponent
     oxide_sigma, exponent_sigma, residual_rms = OXIDE_TOLERANCE_NM, 0.0, None
-    fitted = bool(pairs) or ratio is not None
+    fitted = bool(evidence.pairs) or evidence.ratio is not None
     if fitted:
         oxide_range = oxide_range_nm or (max(oxide - 25, 0.0), oxide + 25)
-        (oxide, exponent), (oxide_sigma, exponent_sigma), residual_rms = _fit(
-            material,
-            microscope,
-            pairs,
-            counts,
-            ratio,
-            flat_field_oxide_nm,
-            oxide_range,
-            fit_exponent,
-        )
-    microscope = replace(microscope, oxide_thickness_nm=oxide, transfer_exponent=exponent)
+        (oxide, exponent), (oxide_sigma, exponent_sigma), residual_rms = _fit(evidence, oxide_range)
+    microscope = replace(
+        microscope,
+        oxide_thickness_nm=oxide,
+        transfer_exponent=exponent,
+        noise_sigma=tuple(map(float, background.noise_sigma)),
+    )
 
-    light = decode(image[substrate], microscope)
+    light = decode(image[substrate].astype(np.float64), microscope)
     color = np.median(light, axis=0) if statistic == "median" else light.mean(axis=0)
     gain = color / palette(material, [0], microscope)[0]
     spread = 1.4826 * np.median(abs(light - np.median(light, axis=0)), axis=0) / color
@@ -239,8 +246,9 @@ def _checked_mask(argument: str, mask: np.ndarray, image: np.ndarray) -> np.ndar
 def _flake_and_substrate(
     image: np.ndarray, background: Background, mask: np.ndarray, layer_count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the median codes of a flake and of the background surface under it, (3,) each."""
+    """Return the codes of a flake and of the background surface under it, (3,) each."""
     from scipy.ndimage import binary_erosion
+    from scipy.stats import trim_mean
 
     mask = _checked_mask("flakes (mask)", mask, image)
     if not mask.any():
@@ -249,7 +257,19 @@ def _flake_and_substrate(
         raise ArgumentError("flakes (layer count)", layer_count, "an integer of at least 1")
     core = binary_erosion(mask, iterations=2)
     mask = core if core.sum() >= 20 else mask
-    return np.median(image[mask], axis=0), background.codes[mask].mean(axis=0)
+    # The mean of the middle half: as robust as the median, and finer than the steps of 8-bit codes.
+    flake = trim_mean(image[mask].astype(np.float64), 0.25, axis=0)
+    return flake, background.codes[mask].mean(axis=0, dtype=np.float64)
+
+
+def _ratio_to_flat_field(
+    background: Background, flat_field: np.ndarray, microscope: Microscope
+) -> np.ndarray:
+    """Return the light of the substrate over that of the flat-field, mid-field, (3,)."""
+    flat = check_image(flat_field)
+    substrate = background.codes[_middle(background.mask.shape)].reshape(-1, 3)
+    flat = np.median(flat[_middle(flat.shape)], axis=(0, 1))
+    return decode(substrate.mean(axis=0, dtype=np.float64), microscope) / decode(flat, microscope)
 
 
 def _middle(shape: Sequence[int]) -> tuple[slice, slice]:
@@ -267,57 +287,85 @@ def _substrate_slope(material: Material, microscope: Microscope) -> np.ndarray:
     return np.log(high / low) / (t + 0.5 - max(t - 0.5, 0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What is known about the oxide and the exponent, as residuals of a least-squares fit."""
+
+    material: Material
+    microscope: Microscope
+    pairs: list[tuple[np.ndarray, np.ndarray]]  # codes of flake and substrate
+    counts: np.ndarray  # layers of those flakes
+    ratio: np.ndarray | None  # substrate over flat-field, (3,)
+    flat_oxide_nm: float
+    flat_oxide_sigma_nm: float
+    fit_exponent: bool
+
+    def contrast_residuals(self, parameters: np.ndarray) -> np.ndarray:
+        """Return measured minus predicted contrasts, then log ratios, at (oxide[, exponent])."""
+        at, parts = replace(self.microscope, oxide_thickness_nm=float(parameters[0])), []
+        if self.fit_exponent:
+            at = replace(at, transfer_exponent=float(parameters[1]))
+        if self.pairs:
+            measured = [decode(flake, at) / decode(around, at) - 1 for flake, around in self.pairs]
+            parts.append((measured - layer_contrast(self.material, self.counts, at)).ravel())
+        if self.ratio is not None:  # up to the exposure, so with the mean over channels taken off
+            flat = replace(at, oxide_thickness_nm=self.flat_oxide_nm)
+            substrate, known = (palette(self.material, [0], m)[0] for m in (at, flat))
+            log_ratio = np.log(self.ratio * known / substrate)
+            parts.append(log_ratio - log_ratio.mean())
+        return np.concatenate(parts)
+
+    def residuals(self, parameters: np.ndarray) -> np.ndarray:
+        """Return residuals in standard deviations; the model's error is common to all flakes."""
+        flakes = len(self.pairs)
+        weights = np.ones(3 * flakes + 3 * (self.ratio is not None))
+        weights[: 3 * flakes] /= np.sqrt(max(flakes, 1))
+        return self.contrast_residuals(parameters) * weights / MODEL_CONTRAST_SIGMA
+
+
 def _fit(
-    material: Material,
-    microscope: Microscope,
-    pairs: list[tuple[np.ndarray, np.ndarray]],
-    counts: np.ndarray,
-    ratio: np.ndarray | None,
-    flat_field_oxide_nm: float,
-    oxide_range: tuple[float, float],
-    fit_exponent: bool,
+    evidence: _Evidence, oxide_range: tuple[float, float]
 ) -> tuple[tuple[float, float | str], tuple[float, float], float]:
     """Least squares over (oxide, exponent); returns values, standard deviations, residual RMS."""
     from scipy.optimize import least_squares
 
     if not 0 <= oxide_range[0] < oxide_range[1]:
         raise ArgumentError("oxide_range_nm", oxide_range, "0 ≤ low < high")
-    flat_substrate = palette(
-        material, [0], replace(microscope, oxide_thickness_nm=flat_field_oxide_nm)
-    )[0]
-
-    def residuals(parameters: np.ndarray) -> np.ndarray:
-        at = replace(microscope, oxide_thickness_nm=float(parameters[0]))
-        if fit_exponent:
-            at = replace(at, transfer_exponent=float(parameters[1]))
-        parts = []
-        if pairs:
-            measured = [decode(flake, at) / decode(around, at) - 1 for flake, around in pairs]
-            parts.append((np.array(measured) - layer_contrast(material, counts, at)).ravel())
-        if ratio is not None:  # up to the exposure, so with the mean over channels taken off
-            log_ratio = np.log(ratio * flat_substrate / palette(material, [0], at)[0])
-            parts.append(log_ratio - log_ratio.mean())
-        return np.concatenate(parts) / MODEL_CONTRAST_SIGMA
-
-    exponents = (1.0, 1.5, 2.2) if fit_exponent else (1.0,)
-    size = 2 if fit_exponent else 1
-    starts = [(t, e)[:size] for t in np.linspace(*oxide_range, 13) for e in exponents]
-    start = min(starts, key=lambda p: (residuals(np.array(p)) ** 2).sum())
-    low, high = zip(oxide_range, _EXPONENT_RANGE, strict=True)
+    bounds = [oxide_range, _EXPONENT_RANGE][: 1 + evidence.fit_exponent]
+    exponents = (1.0, 1.5, 2.2) if evidence.fit_exponent else (1.0,)
+    starts = [
+        np.array([oxide, exponent][: len(bounds)])
+        for oxide in np.linspace(*oxide_range, 15)[1:-1]
+        for exponent in exponents
+    ]
     fit = least_squares(
-        residuals,
-        np.clip(start, np.array(low[:size]) + 1e-6, np.array(high[:size]) - 1e-6),
-        bounds=(low[:size], high[:size]),
-        x_scale=[1.0, 0.1][:size],
+        evidence.residuals,
+        min(starts, key=lambda start: (evidence.residuals(start) ** 2).sum()),
+        bounds=tuple(zip(*bounds, strict=True)),
+        x_scale=[1.0, 0.1][: len(bounds)],
         diff_step=1e-4,
     )
-    if min(fit.x[0] - oxide_range[0], oxide_range[1] - fit.x[0]) < 1e-3:
-        allowed = f"inside {oxide_range[0]:g} to {oxide_range[1]:g} nm: the fit ended at its bound"
-        raise CalibrationError("oxide_range_nm", f"{fit.x[0]:.1f} nm", allowed)
-    freedom = max(len(fit.fun) - size, 1)
+    _check_bounds("oxide_range_nm", fit.x[0], oxide_range, 1e-3)
+    if evidence.fit_exponent:
+        _check_bounds("fit_exponent", fit.x[1], _EXPONENT_RANGE, 1e-4)
+    inverse = np.linalg.pinv(fit.jac)
+    freedom = max(len(fit.fun) - len(bounds), 1)
     inflation = max(1.0, (fit.fun**2).sum() / freedom)  # more than the model's error is seen
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac) * inflation
+    covariance = inverse @ inverse.T * inflation
+    if evidence.ratio is not None:  # the known wafer's own uncertainty, carried over linearly
+        other = replace(evidence, flat_oxide_nm=evidence.flat_oxide_nm + 0.01)
+        slope = inverse @ (fit.fun - other.residuals(fit.x)) / 0.01
+        covariance += np.outer(slope, slope) * evidence.flat_oxide_sigma_nm**2
     sigma = np.sqrt(np.diag(covariance))
-    exponent = float(fit.x[1]) if fit_exponent else microscope.transfer_exponent
-    rms = float(np.sqrt((fit.fun**2).mean()) * MODEL_CONTRAST_SIGMA)
-    return (float(fit.x[0]), exponent), (float(sigma[0]), float(sigma[-1]) * fit_exponent), rms
+    exponent = float(fit.x[1]) if evidence.fit_exponent else evidence.microscope.transfer_exponent
+    exponent_sigma = float(sigma[1]) if evidence.fit_exponent else 0.0
+    rms = float(np.sqrt((evidence.contrast_residuals(fit.x) ** 2).mean()))
+    return (float(fit.x[0]), exponent), (float(sigma[0]), exponent_sigma), rms
+
+
+def _check_bounds(
+    argument: str, value: float, bounds: tuple[float, float], tolerance: float
+) -> None:
+    if min(value - bounds[0], bounds[1] - value) < tolerance:
+        allowed = f"inside {bounds[0]:g} to {bounds[1]:g}: the fit ended at its bound"
+        raise CalibrationError(argument, round(float(value), 3), allowed)

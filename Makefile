@@ -18,7 +18,7 @@ export QUPAINT_MICROGRAPHS := $(abspath ../shared/micrographs)
 endif
 endif
 
-.PHONY: help env book test test-browser benchmarks lock clean
+.PHONY: help env book test test-browser benchmarks micrographs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ benchmarks: env ## measure the speed against peers again
 $(BENCHMARKS): $(LIBRARY) $(wildcard tests/benchmarks/*.py) | env
 	@rm -f $@
 	$(BIN)/pytest tests/benchmarks --quiet || test -f $@
+
+micrographs: env ## download the 21 public development images (24 MB) into the user's cache
+	$(BIN)/python -m qupaint_lib.images
 
 lock: env ## write constraints.txt from what is installed in .venv
 	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --local \

@@ -35,7 +35,10 @@ def as_complex(xp: Any, value: Any, like: Any = None) -> Any:
 
 def _as(xp: Any, value: Any, dtype: Any, like: Any) -> Any:
     if not is_torch(xp):
-        return np.asarray(value, dtype=dtype)
+        try:
+            return np.asarray(value, dtype=dtype)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError("array", value, f"numbers: {error}") from None
     if isinstance(value, np.ndarray) and not value.flags.writeable:
         value = value.copy()  # torch would share the memory, and write to it
     source = value if is_torch(namespace(value)) else like

@@ -47,9 +47,13 @@ class GaussianCamera:
 
     def __post_init__(self) -> None:
         for name in ("peaks_nm", "fwhm_nm"):
-            value = tuple(float(v) for v in getattr(self, name))
+            try:
+                value = tuple(float(v) for v in getattr(self, name))
+            except (TypeError, ValueError):
+                value = ()
             if len(value) != 3 or not all(0 < v < 2000 for v in value):
-                raise ArgumentError(name, value, "three lengths in nm, for R, G and B")
+                given = getattr(self, name)
+                raise ArgumentError(name, given, "three lengths in nm, for R, G and B")
             object.__setattr__(self, name, value)
 
 

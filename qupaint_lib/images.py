@@ -12,12 +12,13 @@ import numpy as np
 
 from qupaint_lib.errors import ImageError, QuPaintError, UnknownNameError
 
-MAX_PIXELS = 200_000_000  # a 100-megapixel stitch passes, a decompression bomb does not
+MAX_PIXELS = 150_000_000  # a 100-megapixel stitch passes, a decompression bomb does not
 MICROGRAPHS_VARIABLE = "QUPAINT_MICROGRAPHS"
 MICROGRAPHS_URL = (
     "https://raw.githubusercontent.com/Jaluus/MaskTerial/"
     "9a5998c50e08aab18d53e5a5369b2655d3150701/demo/images/"
 )
+_GREYSCALE = "an RGB image; this one is greyscale, and layers are told apart by their colour"
 _TIFF_SUFFIXES = (".tif", ".tiff")
 
 
@@ -29,14 +30,15 @@ def load_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     path : path
         JPEG, PNG or TIFF (its first page); 8 or 16 bit per channel.
     max_pixels : int, optional
-        Images with more pixels are refused before they are decoded.
+        Images with more pixels are refused before they are decoded; at most 150 million.
 
     Returns
     -------
     (H, W, 3) float32 array
         Codes divided by 255 or 65535, in [0, 1], as the file encodes them: whether they are linear
-        in light is the microscope's business (`Microscope.transfer_exponent`). An alpha channel
-        that is opaque everywhere is dropped. Pixels stand as stored; orientation tags are ignored.
+        in light is the microscope's business (`Microscope.transfer_exponent`), and so is a 12-bit
+        sensor in 16-bit codes, which stays dark. An alpha channel that is opaque everywhere is
+        dropped. Pixels stand as stored; orientation tags are ignored.
 
     Raises
     ------
@@ -45,6 +47,8 @@ def load_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         too large.
     """
     path = Path(path)
+    if not 1 <= max_pixels <= MAX_PIXELS:
+        raise ImageError("max_pixels", max_pixels, f"1 to {MAX_PIXELS:,}")
     if not path.is_file():
         raise ImageError("path", str(path), "an existing JPEG, PNG or TIFF file")
     if path.stat().st_size == 0:
@@ -175,15 +179,21 @@ def _read_tiff(path: Path, max_pixels: int) -> np.ndarray:
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages[0]
         _check_size(path, page.imagelength, page.imagewidth, max_pixels)
+        if page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE):
+            raise ImageError("path", str(path), _GREYSCALE)
+        if page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR):
+            raise ImageError("path", str(path), f"RGB; this one is {page.photometric.name}")
+        if page.samplesperpixel not in (3, 4) or page.dtype not in (np.uint8, np.uint16):
+            found = f"{page.samplesperpixel} of {page.dtype}"
+            raise ImageError("path", str(path), f"three channels of 8 or 16 bit, not {found}")
         pixels = page.asarray()
-        planar = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3
+        planar = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
         return np.moveaxis(pixels, 0, -1) if planar else pixels
 
 
 def _as_rgb(pixels: np.ndarray, path: Path) -> np.ndarray:
     if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] <= 2):
-        reason = "an RGB image; this one is greyscale, and layers are told apart by their colour"
-        raise ImageError("path", str(path), reason)
+        raise ImageError("path", str(path), _GREYSCALE)
     if pixels.ndim != 3 or pixels.shape[-1] not in (3, 4):
         raise ImageError("path", str(path), f"an RGB image; this one has shape {pixels.shape}")
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -195,4 +205,14 @@ def _as_rgb(pixels: np.ndarray, path: Path) -> np.ndarray:
         if (pixels[..., 3] != full).any():
             raise ImageError("path", str(path), "an opaque image; this one is partly transparent")
         pixels = pixels[..., :3]
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        raise ImageError("path", str(path), _GREYSCALE)
     return pixels.astype(np.float32) / np.float32(full)
+
+
+if __name__ == "__main__":  # make micrographs
+    from tqdm import tqdm
+
+    for name in tqdm(micrograph_names(), unit="image"):
+        micrograph(name)

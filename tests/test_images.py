@@ -38,7 +38,7 @@ def test_lossless_formats_keep_every_code(tmp_path, name, pixels):
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate", "jpeg"])
 def test_compressed_tiff(tmp_path, compression):
-    smooth = np.full((32, 32, 3), 120, np.uint8)
+    smooth = np.full((32, 32, 3), (120, 100, 140), np.uint8)
     path = write(tmp_path / "a.tif", smooth, compression=compression, photometric="rgb")
     np.testing.assert_allclose(load_image(path) * 255, smooth, atol=2)
 
@@ -192,3 +192,32 @@ def test_a_changed_local_file_is_refused(published, monkeypatch):
 def test_unknown_or_ambiguous_names(published, name):
     with pytest.raises(UnknownNameError, match="micrograph"):
         micrograph(name)
+
+
+# Odd files
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+def test_greyscale_in_three_equal_channels_is_still_greyscale(tmp_path, name):
+    grey = np.repeat(EIGHT[..., :1], 3, axis=2)
+    with pytest.raises(ImageError, match="greyscale"):
+        load_image(write(tmp_path / name, grey))
+
+
+@pytest.mark.parametrize("photometric", ["cielab", "minisblack"])
+def test_tiff_of_another_colour_space_is_refused(tmp_path, photometric):
+    with pytest.raises(ImageError, match=r"RGB"):
+        load_image(write(tmp_path / "a.tif", EIGHT, photometric=photometric))
+
+
+def test_many_samples_per_pixel_are_refused_before_they_are_decoded(tmp_path):
+    path = write(
+        tmp_path / "a.tif", np.zeros((30, 30, 400), np.uint8), photometric="rgb",
+        compression="deflate", planarconfig="contig", extrasamples=[0] * 397,
+    )  # fmt: skip
+    with pytest.raises(ImageError, match="three channels"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("limit", [0, images.MAX_PIXELS + 1])
+def test_the_bound_itself_is_bounded(tmp_path, limit):
+    with pytest.raises(ImageError, match="max_pixels"):
+        load_image(write(tmp_path / "a.png", EIGHT), max_pixels=limit)

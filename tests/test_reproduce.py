@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -16,6 +17,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from qupaint_lib._files import write_text
 from qupaint_lib.errors import ArgumentError, TableError, UnknownNameError
 from qupaint_lib.reproduce import (
     BookError,
@@ -30,8 +32,12 @@ from qupaint_lib.reproduce import (
 )
 from qupaint_lib.reproduce import chapters as chapters_module
 from qupaint_lib.reproduce.__main__ import main
-from qupaint_lib.reproduce.chapters import overrides_by_chapter, surroundings_digest
-from qupaint_lib.reproduce.provenance import git_state, write_text
+from qupaint_lib.reproduce.chapters import (
+    chapter_digest,
+    overrides_by_chapter,
+    surroundings_digest,
+)
+from qupaint_lib.reproduce.provenance import git_state
 from qupaint_lib.reproduce.report import PaperItem, read_paper_items, status_of
 from qupaint_lib.results import External, Regression, Result
 
@@ -442,6 +448,33 @@ def test_an_image_is_the_callers(inside, monkeypatch):
         assert values["04_differs"] == {}
 
 
+def test_a_file_to_be_written_is_the_callers_too(tmp_path, monkeypatch):
+    parameter_chapter(tmp_path, "str", '""')
+    path = tmp_path / "notebooks/01_one.ipynb"
+    path.write_text(path.read_text("utf-8").replace("x: str", "save_it: str"), "utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    values = overrides_by_chapter(discover(tmp_path), {"save_it": "new.json"}, tmp_path)
+    assert values["01_one"] == {"save_it": "elsewhere/new.json"}
+
+
+def test_any_file_that_a_parameter_names_is_an_input_and_an_output_is_none(tmp_path):
+    parameter_chapter(tmp_path, "str", '""')
+    (one,) = discover(tmp_path)
+    written = replace(one, parameters={"save_x": replace(one.parameters["x"], name="save_x")})
+
+    def digests():
+        return [
+            chapter_digest(c, {n: "mine.json"}, tmp_path, [])
+            for c, n in ((one, "x"), (written, "save_x"))
+        ]
+
+    (tmp_path / "mine.json").write_text("1")
+    (as_input, as_output) = digests()
+    (tmp_path / "mine.json").write_text("2")
+    assert digests()[0] != as_input and digests()[1] == as_output
+
+
 def test_a_chapters_surroundings(tmp_path, monkeypatch):
     library, images = tmp_path / "library", tmp_path / "images"
     for folder in (library, images):
@@ -596,10 +629,9 @@ def test_the_report(with_book, tmp_path):
     assert "**reproduced**" in first
     assert "a \\| b" in first
     assert "[Chapter first](../notebooks/01_first.ipynb)" in first
-    assert "`papermill notebooks/01_first.ipynb out.ipynb -p scale quick`" in first
-    assert "1.1 nm (A. Author 2026)" in first
-    assert "seen: 1 nm" in first
-    assert "± 0.2 nm" in first
+    assert "`.venv/bin/papermill notebooks/01_first.ipynb out.ipynb -p scale quick`" in first
+    assert "| – | seen: 1 nm" in first  # the paper itself has no number
+    assert "1.1 nm ± 0.2 nm (A. Author 2026)" in first
     assert "**reduced scale**" in rows["**Fig. 2**"]
     assert "**not yet**" in rows["**Table 1**"]
     assert "ours\\_4B, AP: 42.4" in rows["**Table 1**"]

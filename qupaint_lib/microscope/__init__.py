@@ -1,8 +1,8 @@
 """A microscope as data: what colour n layers have in its images, and its calibration from one.
 
 ``model`` holds the `Microscope` and its palette, ``presets`` some microscopes, ``background`` finds
-the bare substrate in an image, ``calibration`` fits a microscope to an image, ``storage`` keeps one
-as JSON.
+the bare substrate in an image, ``calibration`` and ``fit`` fit a microscope to an image,
+``storage`` keeps one as JSON.
 
 Conventions: lengths in nm; colours are linear in light unless they are called codes; codes are what
 an image file holds, divided by full scale.
@@ -10,6 +10,7 @@ an image file holds, divided by full scale.
 
 from qupaint_lib.microscope.background import Background, find_background
 from qupaint_lib.microscope.calibration import Calibration, calibrate, measure_contrast
+from qupaint_lib.microscope.fit import FlatField
 from qupaint_lib.microscope.model import (
     Microscope,
     decode,
@@ -26,6 +27,7 @@ __all__ = [
     "PRESETS",
     "Background",
     "Calibration",
+    "FlatField",
     "Microscope",
     "calibrate",
     "decode",

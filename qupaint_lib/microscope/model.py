@@ -88,10 +88,14 @@ class Microscope:
         for field in ("white_balance_gain", "noise_sigma"):
             object.__setattr__(self, field, _triplet(field, getattr(self, field)))
         for field in ("layers_above", "layers_below"):
-            layers = tuple((str(m), float(d)) for m, d in getattr(self, field))
-            for _, thickness in layers:
-                _check_between(field, thickness, 0, 1e5)
-            object.__setattr__(self, field, layers)
+            object.__setattr__(self, field, _layers(field, getattr(self, field)))
+        for field in ("name", "oxide", "substrate", "ambient"):
+            if not isinstance(getattr(self, field), str):
+                raise ArgumentError(field, getattr(self, field), "a name")
+        if not isinstance(self.camera, str | GaussianCamera):
+            raise ArgumentError("camera", self.camera, "a name or a GaussianCamera")
+        if not isinstance(self.illuminant, str):
+            _check_between("illuminant", self.illuminant, 500, 50_000, "K, or a name")
         _check_between("numerical_aperture", self.numerical_aperture, 0, 1.7)
         _check_between("oxide_thickness_nm", self.oxide_thickness_nm, 0, 1e5)
         _check_between("clip_level", self.clip_level, 0.01, 1)
@@ -101,6 +105,8 @@ class Microscope:
             _check_between("pixel_size_um", self.pixel_size_um, 1e-3, 1e3)
         if self.transfer_exponent != "srgb":
             _check_between("transfer_exponent", self.transfer_exponent, 0.2, 5, 'or "srgb"')
+        if min(self.noise_sigma) < 0:
+            raise ArgumentError("noise_sigma", self.noise_sigma, "three deviations ≥ 0")
         if min(self.white_balance_gain) <= 0:
             raise ArgumentError("white_balance_gain", self.white_balance_gain, "three gains > 0")
 
@@ -132,6 +138,8 @@ def layer_reflectance(
         raise ArgumentError("material", material.name, allowed)
     counts = np.atleast_1d(np.asarray(layer_counts, dtype=np.float64))
     check_finite("layer_counts", counts, minimum=0.0)
+    if counts.ndim != 1 or (counts % 1).any():
+        raise ArgumentError("layer_counts", layer_counts, "a list of whole numbers")
     films = [
         *microscope.layers_above,
         (material, counts * material.layer_thickness_nm),
@@ -250,6 +258,16 @@ def _triplet(field: str, value: object) -> tuple[float, float, float]:
     if len(triplet) != 3 or not np.isfinite(triplet).all():
         raise ArgumentError(field, value, "three finite numbers, for R, G and B")
     return triplet
+
+
+def _layers(field: str, value: object) -> Layers:
+    try:
+        layers = tuple((str(material), float(thickness)) for material, thickness in value)
+    except (TypeError, ValueError):
+        raise ArgumentError(field, value, "pairs of material and thickness in nm") from None
+    for _, thickness in layers:
+        _check_between(field, thickness, 0, 1e5)
+    return layers
 
 
 def _check_between(field: str, value: object, low: float, high: float, also: str = "") -> None:

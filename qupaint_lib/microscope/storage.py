@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from qupaint_lib._files import write_text
 from qupaint_lib.colorimetry import GaussianCamera
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 from qupaint_lib.microscope.model import Microscope
@@ -16,15 +16,8 @@ FORMAT = "qupaint-microscope-1"
 
 def save_microscope(microscope: Microscope, path: str | Path) -> Path:
     """Write a microscope as JSON; the file appears whole or not at all."""
-    path = Path(path)
     text = json.dumps({"format": FORMAT, **asdict(microscope)}, indent=2, ensure_ascii=False)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_text(path, text + "\n")
 
 
 def load_microscope(path: str | Path) -> Microscope:

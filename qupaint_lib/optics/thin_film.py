@@ -132,6 +132,8 @@ def _checked_stack(
         allowed = f"one thickness per inner layer, so {len(refractive_indices) - 2}"
         raise ArgumentError("thicknesses_nm", f"{len(thicknesses_nm)} of them", allowed)
     everything = [wavelength_nm, *refractive_indices, *thicknesses_nm]
+    if 0 in [size for value in everything for size in np.shape(value)]:
+        raise ArgumentError("wavelength_nm, thicknesses_nm", "an empty array", "at least one value")
     xp = namespace(*everything)
     like = next((value for value in everything if is_torch(namespace(value))), None)
 
@@ -146,7 +148,7 @@ def _checked_stack(
         if tuple(n.shape) not in ((), (1,), tuple(wavelength.shape)):
             allowed = f"a scalar or the wavelengths' shape {tuple(wavelength.shape)}"
             raise ArgumentError("refractive_indices", tuple(n.shape), allowed)
-        check_finite("refractive_indices, real part n", n.real, minimum=0.0)
+        check_finite("refractive_indices, real part n", n.real, minimum=1e-12)
         check_finite("refractive_indices, imaginary part k", n.imag, minimum=0.0)
 
     thicknesses = [as_float(xp, d, like) for d in thicknesses_nm]

@@ -155,9 +155,9 @@ def overrides_by_chapter(
 ) -> dict[str, dict[str, object]]:
     """Return, for each chapter's stem, the overrides that it takes, checked and converted.
 
-    A text is read as a Python literal unless the parameter is a ``str``. A ``str`` parameter named
-    ``image``, or whose name ends in ``_path``, may name a file relative to the current folder: it
-    is handed on relative to ``root``, where the kernels run.
+    A text is read as a Python literal unless the parameter is a ``str``. A ``str`` that names a
+    file in the current folder, and any parameter named ``save_…``, which names a file to be
+    written, is handed on relative to ``root``, where the kernels run.
 
     Raises
     ------
@@ -185,8 +185,8 @@ def overrides_by_chapter(
 def _convert(parameter: Parameter, value: object, root: Path) -> object:
     kind, is_text = parameter.annotation, isinstance(value, str)
     if kind == "str":
-        if is_text and _names_a_file(parameter) and Path(value).exists():
-            value = Path(os.path.relpath(value, root)).as_posix()
+        if is_text and value and (names_an_output(parameter.name) or Path(value).is_file()):
+            value = _relative_to(root, value)
     elif is_text:
         try:
             value = ast.literal_eval({"true": "True", "false": "False"}.get(value, value))
@@ -199,8 +199,16 @@ def _convert(parameter: Parameter, value: object, root: Path) -> object:
         raise ArgumentError(parameter.name, value, allowed) from None
 
 
-def _names_a_file(parameter: Parameter) -> bool:
-    return parameter.name == "image" or parameter.name.endswith("_path")
+def names_an_output(name: str) -> bool:
+    """Tell whether a parameter names a file that the chapter writes."""
+    return name.startswith("save_")
+
+
+def _relative_to(root: Path, path: str) -> str:
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive on Windows
+        return Path(path).resolve().as_posix()
 
 
 def _as_type(kind: str, value: object) -> object:
@@ -254,6 +262,7 @@ def chapter_digest(
     content = [notebook["cells"], notebook["metadata"], dict(parameters), list(others)]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name, value in parameters.items():
-        if _names_a_file(chapter.parameters[name]) and (root / str(value)).is_file():
-            digest.update((root / str(value)).read_bytes())
+        is_input = isinstance(value, str) and not names_an_output(name)
+        if is_input and value and (root / value).is_file():
+            digest.update((root / value).read_bytes())
     return digest.hexdigest()

@@ -17,6 +17,7 @@ import nbformat
 import yaml
 from tqdm import tqdm
 
+from qupaint_lib._files import write_text
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 from qupaint_lib.reproduce.chapters import (
     SCALES,
@@ -24,6 +25,7 @@ from qupaint_lib.reproduce.chapters import (
     chapter_digest,
     discover,
     find_root,
+    names_an_output,
     overrides_by_chapter,
     select,
     surroundings_digest,
@@ -34,7 +36,6 @@ from qupaint_lib.reproduce.provenance import (
     record_of,
     stamp,
     temporary,
-    write_text,
 )
 from qupaint_lib.results import Result, read_results
 
@@ -197,7 +198,8 @@ def _settled(job: _Job, outcomes: dict[str, Outcome], force: bool) -> Outcome | 
         if name in outcomes and outcomes[name].state in ("failed", "not run"):
             return Outcome(job.chapter, "not run", message=f"it comes after {name}, which failed")
     record = read_record(job.places.provenance)
-    complete = job.places.notebook.exists() and job.places.results.exists()
+    outputs = [job.places.root / v for n, v in job.parameters.items() if v and names_an_output(n)]
+    complete = all(path.exists() for path in (job.places.notebook, job.places.results, *outputs))
     if force or not complete or record is None or record.get("hash") != job.digest:
         return None
     return Outcome(job.chapter, "unchanged", record["seconds"], "", _differing(job))

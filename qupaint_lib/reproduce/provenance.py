@@ -60,13 +60,6 @@ def temporary(path: Path) -> Path:
     return path.with_name(f".{path.stem}.tmp{path.suffix}")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step: readers see the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary(path).write_text(text, "utf-8")
-    temporary(path).replace(path)
-
-
 def record_of(
     chapter: Chapter,
     scale: str,

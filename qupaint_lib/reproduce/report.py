@@ -10,19 +10,35 @@ from pathlib import Path
 
 import yaml
 
+from qupaint_lib._files import write_text
 from qupaint_lib.errors import ArgumentError, TableError, UnknownNameError
 from qupaint_lib.reproduce.chapters import SCALES, Chapter, discover
-from qupaint_lib.reproduce.provenance import Places, read_record, write_text
+from qupaint_lib.reproduce.provenance import Places, read_record
 from qupaint_lib.results import Result, read_results
 
 OBSTACLES = ("data not public", "reduced scale")
+
+# Front matter of pages with wide tables: no contents beside the text.
+_WIDE = """\
+---
+html_theme.sidebar_secondary.remove: true
+---
+
+"""
 
 _INTRODUCTION = """\
 # Reproduction report
 
 Every figure and table of the QuPAINT paper {{cite}}`nguyen2026qupaint` with our counterpart, then
 every number that the chapters recorded, and how each chapter came about. `make book` writes this
-page from what the chapters recorded at the scale `{scale}`. The statuses mean:
+page from what the chapters recorded at the scale `{scale}`.
+
+The commands run from the repository's root after `make env`. Chapter 3 works on a public micrograph
+where it finds one (`make micrographs` fetches them, `QUPAINT_MICROGRAPHS` names their folder), else
+on a rendered scene; its notes below say which. A Papermill run shows its results in the notebook;
+`.venv/bin/python -m qupaint_lib.reproduce NN` also keeps them, with provenance.
+
+The statuses mean:
 
 reproduced
 : our numbers agree with *external* references (a publication, a package, a measurement,
@@ -53,6 +69,9 @@ nothing. A result is *stated* when there is nothing to compare it with.
 
 _PROVENANCE = """\
 ## Provenance
+
+The commit is the one at which a chapter was last executed: while its inputs stay the same it is not
+executed again, and keeps it.
 
 The same, with the versions of all installed packages, the parameters and the seed, lies in
 `_build/provenance/{scale}/`, and in short in the metadata of every notebook that a chapter's page
@@ -149,7 +168,7 @@ def write_report(root: Path, scale: str, page: Path) -> None:
     records = {stem: read_record(place.provenance) for stem, place in places.items()}
     _check_keys(items, recorded)
     sections = [
-        _INTRODUCTION.format(scale=scale),
+        _WIDE + _INTRODUCTION.format(scale=scale),
         _items_section(root, items, chapters, recorded, records, scale),
         *(_published_section(item) for item in items if item.published),
         _RESULTS,
@@ -192,20 +211,25 @@ def _items_section(
                 f"**{status}**",
                 plain(item.shows),
                 _link(item, chapter, is_page),
-                _headline(item, results),
+                _headline(item),
                 _lines(f"{plain(r.name)}: {plain(r.cells()[1])}" for r in results),
-                _lines(plain(r.cells()[4]) for r in results),
+                _lines(map(_reference, results)),
                 _lines(_command(stem, scale, records[stem]) for stem in stems),
                 plain(item.why) or "–",
             )
         )
     header = ("item", "status", "what it shows", "our counterpart", "paper's number", "ours")
-    header += ("tolerance", "exact command, and its runtime", "remark")
+    header += ("reference of ours", "exact command, and its runtime", "remark")
     return "## The paper, item by item\n\n" + _scrolling(header, rows)
 
 
+def _reference(result: Result) -> str:
+    _, _, _, reference, tolerance, source = map(plain, result.cells())
+    return f"{reference} {tolerance} ({source})" if result.reference else "–"
+
+
 def _command(stem: str, scale: str, record: dict | None) -> str:
-    command = f"`papermill notebooks/{stem}.ipynb out.ipynb -p scale {scale}`"
+    command = f"`.venv/bin/papermill notebooks/{stem}.ipynb out.ipynb -p scale {scale}`"
     return f"{command}, {record['seconds']:.0f} s" if record else command
 
 
@@ -222,15 +246,12 @@ def _chapter_link(chapter: Chapter) -> str:
     return f"[{plain(chapter.title)}](../notebooks/{chapter.stem}.ipynb)"
 
 
-def _headline(item: PaperItem, results: list[Result]) -> str:
-    """Return the paper's numbers, or the published references of ours where the paper has none."""
+def _headline(item: PaperItem) -> str:
+    """Return the paper's own numbers, where it has some."""
     columns, rows = item.published.get("columns", []), item.published.get("rows", {})
     cells = [
         f"{row}, {column}: {rows[row][columns.index(column)]}" for row, column in item.headline
     ]
-    if not cells:
-        references = [r for r in results if getattr(r.reference, "kind", "") == "publication"]
-        cells = [f"{r.cells()[3]} ({r.reference.source})" for r in references]
     return _lines(map(plain, cells))
 
 
@@ -277,7 +298,7 @@ def _provenance_section(chapters: list[Chapter], records: dict[str, dict | None]
                 plain(str(record["seed"] if record["seed"] is not None else "–")),
                 machine["python"],
                 f"{plain(machine['platform'])}, {machine['cpu_count']} CPUs",
-                _lines(map(plain, record["notes"])),
+                _lines(plain(text.replace("**", "")) for text in record["notes"]),
             )
         )
     header = ("chapter", "scale", "seconds", "commit", "seed", "Python", "machine", "notes")
@@ -288,14 +309,14 @@ def write_benchmarks(root: Path, page: Path) -> None:
     """Write the page of benchmarks from ``_build/benchmarks.json``, if it is there."""
     source = root / "_build" / "benchmarks.json"
     if not source.exists():
-        write_text(page, _BENCHMARKS + _NO_BENCHMARKS)
+        write_text(page, _WIDE + _BENCHMARKS + _NO_BENCHMARKS)
         return
     try:
         measured = json.loads(source.read_text("utf-8"))
         text = _machine(measured["machine"]) + _benchmark_table(measured["rows"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArgumentError(source.name, str(error), "is what `make benchmarks` writes") from None
-    write_text(page, _BENCHMARKS + text)
+    write_text(page, _WIDE + _BENCHMARKS + text)
 
 
 def _machine(machine: dict) -> str:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from qupaint_lib._files import write_text
 from qupaint_lib.errors import QuPaintError
 from qupaint_lib.reproduce.chapters import discover, surroundings_digest
-from qupaint_lib.reproduce.provenance import Places, write_text
+from qupaint_lib.reproduce.provenance import Places
 from qupaint_lib.reproduce.report import write_benchmarks, write_report
 
 _LIBRARY = Path(__file__).parents[1]

@@ -26,7 +26,7 @@ OXIDE = 90.0
 SWEEP = np.linspace(0, 100, 10_000)
 GRID = np.linspace(0.3, 30, 100)[:, None], np.linspace(60, 320, 100)
 SHORT_SWEEP = np.linspace(0, 100, 1000)
-APERTURE, NODES = 0.5, 5  # five Gauss nodes give 1e-6 for these stacks (tested below)
+APERTURE, NODES = 0.5, 5  # five Gauss nodes give 1e-6 for these stacks
 SAMPLE = 12  # stacks that tmm is timed on
 TO_XYZ, TO_RGB = xyz_matrix(), rgb_matrix()
 SHAPE = colour.SpectralShape(380, 780, 5)
@@ -44,10 +44,7 @@ def our_grid():
 
 
 def our_aperture():
-    return reflectance(
-        INDICES, [SHORT_SWEEP, OXIDE], WAVELENGTH_NM, numerical_aperture=APERTURE,
-        aperture_nodes=NODES,
-    )  # fmt: skip
+    return reflectance(INDICES, [SHORT_SWEEP, OXIDE], WAVELENGTH_NM, numerical_aperture=APERTURE)
 
 
 def our_colors(spectra):
@@ -195,11 +192,10 @@ def test_grids_agree():
 
 
 def test_apertures_agree_and_the_nodes_are_enough():
-    np.testing.assert_allclose(every(our_aperture(), 3), tmm_aperture(), atol=1e-10)
-    many = reflectance(
-        INDICES, [SHORT_SWEEP, OXIDE], WAVELENGTH_NM, numerical_aperture=APERTURE,
-        aperture_nodes=60,
-    )  # fmt: skip
+    """Ours with the nodes that a user gets, tmm's with as few as give 1e-6."""
+    np.testing.assert_allclose(every(our_aperture(), 3), tmm_aperture(), atol=1e-6)
+    kwargs = {"numerical_aperture": APERTURE, "aperture_nodes": 60}
+    many = reflectance(INDICES, [SHORT_SWEEP, OXIDE], WAVELENGTH_NM, **kwargs)
     np.testing.assert_allclose(our_aperture(), many, atol=1e-6)
 
 
@@ -220,7 +216,6 @@ def test_time(case, who, benchmark):
     function, rounds = (case.ours, 15) if who == "ours" else (case.peer, case.rounds)
     benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
     medians[case, who] = benchmark.stats.stats.median
-    assert medians[case, who] > 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

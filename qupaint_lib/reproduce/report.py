@@ -210,16 +210,16 @@ def _items_section(
                 f"**{plain(item.id)}**",
                 f"**{status}**",
                 plain(item.shows),
-                _link(item, chapter, is_page),
                 _headline(item),
                 _lines(f"{plain(r.name)}: {plain(r.cells()[1])}" for r in results),
                 _lines(map(_reference, results)),
+                _link(item, chapter, is_page),
                 _lines(_command(stem, scale, records[stem]) for stem in stems),
                 plain(item.why) or "–",
             )
         )
-    header = ("item", "status", "what it shows", "our counterpart", "paper's number", "ours")
-    header += ("reference of ours", "exact command, and its runtime", "remark")
+    header = ("item", "status", "what it shows", "paper's number", "ours")
+    header += ("reference of ours", "our counterpart", "exact command, and its runtime", "remark")
     return "## The paper, item by item\n\n" + _scrolling(header, rows)
 
 

@@ -1,19 +1,37 @@
-"""Writing a file in one step, for every room that writes one."""
+"""Files that appear whole or not at all, and JSON that is what it should be."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+from qupaint_lib.errors import ArgumentError
 
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write a UTF-8 file under a temporary name and rename it: it appears whole or not at all."""
+    """Write a UTF-8 file under a temporary name beside `path`, then rename it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    ArgumentError
+        The file is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArgumentError("path", str(path), f"a readable JSON file: {error}") from error

@@ -13,6 +13,8 @@ _MODE_BIN = 3 / 255
 _TOLERANCE_SIGMAS = 4.0
 _SMALLEST_TOLERANCE = 1.5 / 255
 _LEAST_SHARE = 0.02  # of the image that must be substrate
+_SETTLED_SHARE = 1e-4  # of the blocks may still change sides when the fit ends
+_POWER_Y, _POWER_X = np.array([[0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0]])  # of a quadratic surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ def find_background(image: np.ndarray) -> Background:
 
     The commonest colour (jointly in R, G and B, of 4 × 4 block means) starts the mask. Then a
     quadratic surface is fitted to the masked blocks and the blocks near the surface become the
-    new mask, until it no longer changes; vignetting is followed outwards from the mode.
+    new mask, until it hardly changes; vignetting is followed outwards from the mode.
 
     Parameters
     ----------
@@ -53,29 +55,24 @@ def find_background(image: np.ndarray) -> Background:
     """
     image = check_image(image)
     blocks = _block_means(image)
-    height, width = blocks.shape[:2]
-    terms = _quadratic_terms(height, width).reshape(-1, 6)
-    colors = blocks.reshape(-1, 3)
-    near = np.linalg.norm(colors - _joint_mode(colors), axis=1) < 2 * _MODE_BIN
+    mode = _joint_mode(blocks.reshape(3, -1))
+    near = ((blocks - mode[:, None, None]) ** 2).sum(axis=0) < (2 * _MODE_BIN) ** 2
     for _ in range(30):
         if near.mean() < _LEAST_SHARE:
             allowed = f"at least {_LEAST_SHARE:.0%} of the image is substrate of one colour"
             raise CalibrationError("image", f"{near.mean():.1%} of even surface", allowed)
-        masked = terms * near[:, None]
-        coefficients = np.linalg.solve(masked.T @ terms, masked.T @ colors)
-        residual = colors - terms @ coefficients
-        spread = 1.4826 * np.median(abs(residual[near]), axis=0)
-        tolerance = np.maximum(_TOLERANCE_SIGMAS * spread, _SMALLEST_TOLERANCE)
-        previous, near = near, (abs(residual) < tolerance).all(axis=1)
-        if np.array_equal(previous, near):
+        coefficients = _fit_surface(blocks, near)
+        residual = abs(blocks - np.moveaxis(_surface(*near.shape, coefficients), -1, 0))
+        tolerance = np.maximum(_TOLERANCE_SIGMAS * _spread(residual[:, near]), _SMALLEST_TOLERANCE)
+        previous, near = near, (residual < tolerance[:, None, None]).all(axis=0)
+        if (previous != near).mean() < _SETTLED_SHARE:
             break
-    surface = _quadratic_surface(*image.shape[:2], coefficients).astype(image.dtype)
+    surface = _surface(*image.shape[:2], coefficients, image.dtype)
     mask = np.zeros(image.shape[:2], dtype=bool)
-    fine = near.reshape(height, width).repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
+    fine = near.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
     mask[: fine.shape[0], : fine.shape[1]] = fine
     some = np.s_[:: _BLOCK - 1, :: _BLOCK - 1]  # a ninth of the pixels tells the noise
-    difference = (image[some] - surface[some])[mask[some]]
-    return Background(surface, mask, 1.4826 * np.median(abs(difference), axis=0))
+    return Background(surface, mask, _spread(abs(image[some] - surface[some])[mask[some]].T))
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
@@ -100,37 +97,56 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 
 def _block_means(image: np.ndarray) -> np.ndarray:
+    """Return the means of blocks, (3, H / 4, W / 4); sums of slices run at memory's speed."""
     height, width = (size // _BLOCK for size in image.shape[:2])
     cut = image[: height * _BLOCK, : width * _BLOCK]
-    return cut.reshape(height, _BLOCK, width, _BLOCK, 3).mean(axis=(1, 3))
+    rows = sum(cut[i::_BLOCK] for i in range(_BLOCK)).reshape(height, -1)
+    step = 3 * _BLOCK
+    sums = [sum(rows[:, i::step] for i in range(channel, step, 3)) for channel in range(3)]
+    return np.array(sums, dtype=np.float64) / _BLOCK**2
+
+
+def _spread(deviation: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each row of |deviations| (3, N), from their median."""
+    middle = deviation.shape[1] // 2
+    return 1.4826 * np.partition(np.ascontiguousarray(deviation), middle, axis=1)[:, middle]
 
 
 def _joint_mode(colors: np.ndarray) -> np.ndarray:
-    """Return the commonest colour: the mean of the fullest 2 × 2 × 2 neighbourhood of bins."""
-    bins = np.floor(colors / _MODE_BIN).astype(int)
-    size = bins.max(axis=0) + 2
-    counts = np.bincount(np.ravel_multi_index(bins.T, size), minlength=size.prod()).reshape(size)
+    """Return the commonest of colours (3, N): the mean of the fullest 2 × 2 × 2 bins."""
+    bins = (colors / _MODE_BIN).astype(np.int32)
+    size = bins.max(axis=1) + 2
+    counts = np.bincount(np.ravel_multi_index(bins, size), minlength=size.prod()).reshape(size)
     for axis in range(3):
         counts = counts + np.roll(counts, -1, axis)
-    first = np.array(np.unravel_index(counts.argmax(), size))
-    inside = ((bins - first) % size <= 1).all(axis=1)
-    return colors[inside].mean(axis=0)
+    first = np.array(np.unravel_index(counts.argmax(), size))[:, None]
+    inside = ((bins == first) | (bins == (first + 1) % size[:, None])).all(axis=0)
+    return colors[:, inside].mean(axis=1)
 
 
-def _axes(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return y (H, 1) and x (W,) of a field whose sides run from −1 to 1."""
-    y, x = ((np.arange(size) + 0.5) * 2 / size - 1 for size in (height, width))
-    return y[:, None], x
+def _powers(size: int, count: int) -> np.ndarray:
+    """Return (size, count) powers 0, 1, … of a coordinate that runs from −1 to 1."""
+    return ((np.arange(size) + 0.5) * 2 / size - 1)[:, None] ** np.arange(count)
 
 
-def _quadratic_terms(height: int, width: int) -> np.ndarray:
-    """Return (1, x, y, x², xy, y²) over a field, (H, W, 6)."""
-    y, x = np.broadcast_arrays(*_axes(height, width))
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+def _fit_surface(planes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return (C, 3, 3) coefficients, by powers of y and x, of the surfaces through masked planes.
+
+    The sums of least squares are products with the powers along either axis.
+    """
+    height, width = mask.shape
+    moments = _powers(height, 5).T @ mask @ _powers(width, 5)
+    sides = _powers(height, 3).T @ (planes * mask) @ _powers(width, 3)
+    matrix = moments[_POWER_Y[:, None] + _POWER_Y, _POWER_X[:, None] + _POWER_X]
+    coefficients = np.zeros_like(sides)
+    coefficients[:, _POWER_Y, _POWER_X] = np.linalg.solve(matrix, sides[:, _POWER_Y, _POWER_X].T).T
+    return coefficients
 
 
-def _quadratic_surface(height: int, width: int, coefficients: np.ndarray) -> np.ndarray:
-    """Return the surface of coefficients (6, 3) over a field, (H, W, 3)."""
-    y, x = (axis[..., None] for axis in _axes(height, width))
-    one, of_x, of_y, of_xx, of_xy, of_yy = coefficients
-    return (one + x * of_x + x * x * of_xx) + y * (of_y + y * of_yy) + (y * x) * of_xy
+def _surface(
+    height: int, width: int, coefficients: np.ndarray, dtype: type = np.float64
+) -> np.ndarray:
+    """Return the surfaces of coefficients (C, 3, 3) over a field, (H, W, C)."""
+    of_x = np.moveaxis(coefficients @ _powers(width, 3).T, 0, -1).reshape(3, -1)
+    surface = _powers(height, 3).astype(dtype) @ of_x.astype(dtype)
+    return surface.reshape(height, width, -1)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from qupaint_lib._files import write_text
+from qupaint_lib._files import read_json, write_text
 from qupaint_lib.colorimetry import GaussianCamera
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 from qupaint_lib.microscope.model import Microscope
@@ -30,11 +30,7 @@ def load_microscope(path: str | Path) -> Microscope:
     UnknownNameError
         A field that no microscope has.
     """
-    path = Path(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArgumentError("path", str(path), f"a readable JSON file: {error}") from error
+    data = read_json(path)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise ArgumentError("path", str(path), f'a JSON object with "format": "{FORMAT}"')
     known = [field.name for field in fields(Microscope)]

@@ -1,0 +1,198 @@
+"""A folder of micrographs, in parallel; what is done stays done, what fails is told at the end."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qupaint_lib._files import read_json, write_text
+from qupaint_lib.annotations import from_coco, to_coco
+from qupaint_lib.errors import ArgumentError, QuPaintError
+from qupaint_lib.finder.find import examine
+from qupaint_lib.finder.overlay import overlay
+from qupaint_lib.images import load_image
+from qupaint_lib.materials import get_material
+from qupaint_lib.microscope import PRESETS, Microscope
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What became of a folder.
+
+    Attributes
+    ----------
+    out : Path
+        COCO data set of all flakes, with a list ``calibrations`` of what was fitted per image.
+    found : dict of str to int
+        Number of thin flakes by the name of the image.
+    failed : dict of str to str
+        Reason by the name of each image in which nothing could be looked for.
+    resumed : int
+        Number of images that had been done before.
+    """
+
+    out: Path
+    found: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    resumed: int = 0
+
+
+def find_in_folder(
+    folder: str | Path,
+    material: str,
+    out: str | Path,
+    *,
+    microscope: Microscope | None = None,
+    overlays: str | Path | None = None,
+    jobs: int = 1,
+    progress: bool = False,
+    **options: Any,
+) -> BatchReport:
+    """Find the flakes of every JPEG, PNG and TIFF in a folder.
+
+    Each image's result is kept in the folder ``<out>.parts`` as soon as it is there; a second run
+    with the same settings takes it up from there. Files that cannot be read, and images without
+    a substrate, are listed in the report and do not stop the others.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with its subfolders.
+    material : str
+        What the flakes are made of.
+    out : path
+        JSON file to write, at the end.
+    microscope : Microscope, optional
+        See `find_flakes`.
+    overlays : path, optional
+        Folder for images with outlines, as PNG.
+    jobs : int, optional
+        Number of processes.
+    progress : bool, optional
+        Show a progress bar.
+    **options
+        Of `examine`.
+
+    Raises
+    ------
+    ArgumentError
+        The folder is missing or holds no image, or an option is not allowed.
+    """
+    folder, out = Path(folder), Path(out)
+    material = get_material(material).name
+    names = _names(folder)
+    if not jobs >= 1:
+        raise ArgumentError("jobs", jobs, "at least 1")
+    parts = out.with_name(f"{out.name}.parts")
+    parts.mkdir(parents=True, exist_ok=True)
+    settings = [material, asdict(microscope or PRESETS["machine-vision"]), sorted(options.items())]
+    work = {name: _part(parts, folder, name, settings) for name in names}
+    to_do = [name for name in names if not work[name].exists()]
+    task = partial(
+        _examine_file, folder, material, microscope, options, overlays and Path(overlays)
+    )
+    failed = dict(_run(task, [(name, work[name]) for name in to_do], jobs, progress))
+    flakes, shapes, calibrations = {}, {}, []
+    for name in names:
+        if name not in failed:
+            part = read_json(work[name])
+            flakes[name] = from_coco(part)[name]
+            shapes[name] = tuple(part["images"][0][side] for side in ("height", "width"))
+            calibrations.append(part["calibration"])
+    data = to_coco(flakes, shapes=shapes) | {"calibrations": calibrations}
+    write_text(out, json.dumps(data) + "\n")
+    found = {name: sum(f.layer_count is not None for f in fs) for name, fs in flakes.items()}
+    return BatchReport(out, found, failed, len(names) - len(to_do))
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise ArgumentError("folder", str(folder), "an existing folder")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise ArgumentError("folder", str(folder), f"a folder with images ({', '.join(SUFFIXES)})")
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def _part(parts: Path, folder: Path, name: str, settings: list) -> Path:
+    """Return the file of an image's result, named by the image, its state and the settings."""
+    state = (folder / name).stat()
+    key = json.dumps([name, state.st_size, state.st_mtime_ns, settings], default=str)
+    return parts / f"{Path(name).stem}-{sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def _run(task, items: list, jobs: int, progress: bool):
+    """Yield (name, reason) of every item that failed."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(items), disable=not progress, unit="image") as bar:
+        if jobs == 1:
+            for name, part in items:
+                if reason := task(name, part):
+                    yield name, reason
+                bar.update()
+            return
+        with ProcessPoolExecutor(jobs) as pool:
+            futures = {pool.submit(task, name, part): name for name, part in items}
+            for future in as_completed(futures):
+                if reason := future.result():
+                    yield futures[future], reason
+                bar.update()
+
+
+def _examine_file(
+    folder: Path,
+    material: str,
+    microscope: Microscope | None,
+    options: dict[str, Any],
+    overlays: Path | None,
+    name: str,
+    part: Path,
+) -> str | None:
+    """Write an image's result; return why there is none."""
+    try:
+        image = load_image(folder / name)
+        finding = examine(image, material, microscope, **options)
+    except QuPaintError as error:
+        return str(error)
+    fit = finding.fit
+    calibration = {
+        "file_name": name,
+        "oxide_thickness_nm": fit.oxide_thickness_nm,
+        "oxide_sigma_nm": fit.oxide_sigma_nm,
+        "glare": fit.glare,
+        "contrast_sigma": fit.contrast_sigma,
+        "plateaus": fit.plateaus,
+        "explained": fit.explained,
+    }
+    data = to_coco({name: finding.flakes}, shapes={name: image.shape[:2]})
+    if overlays is not None:
+        _save_overlay(overlay(image, _worth_drawing(finding.flakes)), overlays, name)
+    write_text(part, json.dumps(data | {"calibration": calibration}) + "\n")
+    return None
+
+
+def _worth_drawing(flakes: list) -> list:
+    return [flake for flake in flakes if flake.layer_class() is not None]
+
+
+def _save_overlay(drawn: np.ndarray, overlays: Path, name: str) -> None:
+    from PIL import Image
+
+    path = overlays / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        Image.fromarray(drawn).save(temporary, format="PNG")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

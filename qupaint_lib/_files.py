@@ -11,12 +11,17 @@ from qupaint_lib.errors import ArgumentError
 
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write a UTF-8 file under a temporary name beside `path`, then rename it."""
+    """Write a UTF-8 file as `write_bytes` does, line ends as they are."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> Path:
+    """Write a file under a temporary name beside `path`, then rename it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_bytes(data)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

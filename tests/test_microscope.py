@@ -416,6 +416,16 @@ def test_more_labels_do_not_lessen_the_error_that_is_common_to_them():
     )
 
 
+def test_a_misfit_that_is_seen_widens_the_error_however_many_flakes_show_it():
+    layers, image = scene("graphene", replace(LAB, vignetting=0.0))
+    right, wrong = (
+        calibrate(image, "graphene", flakes=[(layers == n, m) for n, m in labels] * 3)
+        for labels in ([(1, 1), (2, 2), (3, 3)], [(1, 1), (2, 3), (3, 2)])
+    )
+    assert wrong.residual_rms > 2 * 0.02 > right.residual_rms
+    assert wrong.oxide_thickness_sigma_nm > 2 * right.oxide_thickness_sigma_nm
+
+
 def test_an_uncertain_flat_field_makes_an_uncertain_oxide():
     layers, image = scene("graphene", LAB)
     flat = render_layers(np.zeros_like(layers), "graphene", LAB, np.random.default_rng(5))

@@ -7,12 +7,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qupaint_lib._files import read_json, write_text
+from qupaint_lib._files import read_json, write_bytes, write_text
 from qupaint_lib.annotations import from_coco, to_coco
 from qupaint_lib.errors import ArgumentError, QuPaintError
 from qupaint_lib.finder.find import examine
@@ -188,11 +189,6 @@ def _worth_drawing(flakes: list) -> list:
 def _save_overlay(drawn: np.ndarray, overlays: Path, name: str) -> None:
     from PIL import Image
 
-    path = overlays / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        Image.fromarray(drawn).save(temporary, format="PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    png = BytesIO()
+    Image.fromarray(drawn).save(png, format="PNG")
+    write_bytes(overlays / f"{name}.png", png.getvalue())

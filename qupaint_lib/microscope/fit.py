@@ -106,7 +106,8 @@ def fit_evidence(
     if evidence.fit_exponent:
         _check_bounds("fitted transfer exponent", fit.x[1], _EXPONENT_RANGE, 1e-4)
     inverse = np.linalg.pinv(fit.jac)
-    freedom = max(len(fit.fun) - len(bounds), 1)
+    independent = 3 * bool(evidence.pairs) + 3 * (evidence.ratio is not None)
+    freedom = max(independent - len(bounds), 1)
     inflation = max(1.0, (fit.fun**2).sum() / freedom)  # more than the model's error is seen
     covariance = inverse @ inverse.T * inflation
     if evidence.ratio is not None:  # the known wafer's own uncertainty, carried over linearly

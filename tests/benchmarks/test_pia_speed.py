@@ -5,10 +5,9 @@ the same steps with `numpy.median` and scikit-image's `rgb2lab`. The local map i
 single `rgb2lab` of the whole image.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
+from ratios import Case, measure, ratio
 from skimage.color import rgb2lab
 
 from qupaint_lib.microscope import PRESETS, render_layers
@@ -50,25 +49,12 @@ def scikit_image_lab():
     return rgb2lab(LARGE)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A workload: ours, the peer's, the ratio that is the bar, and the one that would be fine."""
-
-    workload: str
-    ours: callable
-    peer_name: str
-    peer: callable
-    bar: float
-    stretch: float | None = None
-
-
 CASES = [
     Case("PIA, the paper's map of 448 × 448", our_paper_map, "scikit-image, the same steps",
-         scikit_image_paper_map, 4, 15),
+         scikit_image_paper_map, 4, 15, rounds=15),
     Case("PIA, local map of 1920 × 1200", our_local_map, "scikit-image rgb2lab alone",
-         scikit_image_lab, 0.5),
+         scikit_image_lab, 0.5, rounds=15),
 ]  # fmt: skip
-medians = {}
 
 
 def test_both_compute_the_same_map():
@@ -79,28 +65,11 @@ def test_both_compute_the_same_map():
 
 
 @pytest.mark.parametrize("who", ["ours", "peer"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.workload)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_time(case, who, benchmark):
-    benchmark.group = case.workload
-    benchmark.pedantic(getattr(case, who), rounds=15, warmup_rounds=1)
-    medians[case, who] = benchmark.stats.stats.median
-    assert medians[case, who] > 0
+    assert measure(case, who, benchmark) > 0  # the bars are test_ratio's
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.workload)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_ratio(case, rows):
-    ours, peer = medians[case, "ours"], medians[case, "peer"]
-    rows.append(
-        {
-            "workload": case.workload,
-            "ours": "qupaint_lib",
-            "peer": case.peer_name,
-            "ours_median_s": ours,
-            "peer_median_s": peer,
-            "ratio": peer / ours,
-            "bar": case.bar,
-            "stretch": case.stretch,
-            "note": "both in full",
-        }
-    )
-    assert peer / ours >= case.bar
+    assert ratio(case, rows) >= case.bar

@@ -4,7 +4,6 @@
 sample of the stacks and multiplied. Every pair is first checked to compute the same numbers.
 """
 
-from dataclasses import dataclass
 from functools import cache, partial
 
 import colour
@@ -13,6 +12,7 @@ import pytest
 import tmm
 import tmm_fast
 import torch
+from ratios import Case, measure, ratio
 
 from qupaint_lib.colorimetry import WAVELENGTH_NM, rgb_matrix, spectrum_to_rgb, xyz_matrix
 from qupaint_lib.materials import refractive_index
@@ -141,43 +141,22 @@ def spectra_10000():
     return np.random.default_rng(0).uniform(0, 1, (10_000, 81))
 
 
-@dataclass(frozen=True)
-class Case:
-    """A workload: ours, a peer, how many times the peer's sample the workload is, the bars."""
-
-    workload: str
-    ours: callable
-    peer_name: str
-    peer: callable
-    scale: float
-    bar: float
-    stretch: float | None = None
-    rounds: int = 3
-
-    @property
-    def note(self):
-        if self.scale == 1:
-            return "both in full"
-        return f"peer timed on 1/{self.scale:.0f} of the workload"
-
-
 CASES = [
-    Case("10,000 thicknesses × 81 wavelengths", our_sweep, "tmm", tmm_sweep,
-         len(SWEEP) / SAMPLE, 1500, 5000),
+    Case("10,000 thicknesses × 81 wavelengths", our_sweep, "tmm", tmm_sweep, 1500, 5000,
+         scale=len(SWEEP) / SAMPLE),
     Case("10,000 thicknesses × 81 wavelengths", our_sweep, "tmm_fast, blocks of 250",
-         tmm_fast_sweep, 1, 25, 100),
-    Case("100 × 100 thickness grid × 81", our_grid, "tmm", tmm_grid, 10_000 / SAMPLE, 10_000),
-    Case("1,000 thicknesses × 81, NA 0.5, s and p", our_aperture, "tmm", tmm_aperture,
-         len(SHORT_SWEEP) / 3, 1000),
+         tmm_fast_sweep, 25, 100),
+    Case("100 × 100 thickness grid × 81", our_grid, "tmm", tmm_grid, 10_000,
+         scale=10_000 / SAMPLE),
+    Case("1,000 thicknesses × 81, NA 0.5, s and p", our_aperture, "tmm", tmm_aperture, 1000,
+         scale=len(SHORT_SWEEP) / 3),
     Case("10,000 spectra → RGB", partial(our_colors, spectra_10000()),
-         "colour-science msds_to_XYZ", partial(colour_xyz, spectra_10000()), 1, 2, rounds=9),
+         "colour-science msds_to_XYZ", partial(colour_xyz, spectra_10000()), 2, rounds=9),
     Case("10,000 thicknesses → RGB", our_thickness_to_rgb, "tmm, then sd_to_XYZ",
-         tmm_thickness_to_xyz, len(SWEEP) / SAMPLE, 5000),
+         tmm_thickness_to_xyz, 5000, scale=len(SWEEP) / SAMPLE),
     Case("gradient of RGB by thickness, 1,000 × 81", our_gradient, "tmm_fast",
-         tmm_fast_gradient, 1, 10),
+         tmm_fast_gradient, 10),
 ]  # fmt: skip
-IDS = [f"{case.workload} | {case.peer_name}" for case in CASES]
-medians = {}
 
 
 # Both compute the same numbers.
@@ -210,28 +189,11 @@ def test_gradients_agree():
 
 # The measurements, ours and the peer's in turn, then the ratios.
 @pytest.mark.parametrize("who", ["ours", "peer"])
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_time(case, who, benchmark):
-    benchmark.group = case.workload
-    function, rounds = (case.ours, 15) if who == "ours" else (case.peer, case.rounds)
-    benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
-    medians[case, who] = benchmark.stats.stats.median
+    assert measure(case, who, benchmark) > 0  # the bars are test_ratio's
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_ratio(case, rows):
-    ours, peer = medians[case, "ours"], medians[case, "peer"] * case.scale
-    rows.append(
-        {
-            "workload": case.workload,
-            "ours": "qupaint_lib",
-            "peer": case.peer_name,
-            "ours_median_s": ours,
-            "peer_median_s": peer,
-            "ratio": peer / ours,
-            "bar": case.bar,
-            "stretch": case.stretch,
-            "note": case.note,
-        }
-    )
-    assert peer / ours >= case.bar
+    assert ratio(case, rows) >= case.bar

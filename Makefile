@@ -18,7 +18,7 @@ export QUPAINT_MICROGRAPHS := $(abspath ../shared/micrographs)
 endif
 endif
 
-.PHONY: help env book test test-browser benchmarks micrographs lock clean
+.PHONY: help env book test test-browser show benchmarks micrographs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: env ## linter, test suite, speed against peers
 
 test-browser: env ## look at the built book in headless Chromium
 	$(BIN)/pytest tests/browser -n $(JOBS)
+
+show: env ## print what chapters measure: make show CHAPTERS="06 10"
+	$(BIN)/python -m qupaint_lib.reproduce $(CHAPTERS) --show
 
 benchmarks: env ## measure the speed against peers again
 	$(BIN)/pytest tests/benchmarks

@@ -207,7 +207,7 @@ def test_debris_is_named() -> None:
 
 
 @pytest.mark.parametrize("grey", [-0.05, -0.03, -0.02])
-def test_faint_even_regions_are_found_but_not_called_graphene(grey: float) -> None:
+def test_faint_even_plateaus_are_detections_of_an_unsure_layer_count(grey: float) -> None:
     image, _ = scene(counts=(1, 2, 3))
     y, x = np.mgrid[:320, :384]
     spot = (x - 200) ** 2 + (y - 250) ** 2 < 241
@@ -215,8 +215,48 @@ def test_faint_even_regions_are_found_but_not_called_graphene(grey: float) -> No
     flakes = find_flakes(image, "graphene", PURPLE)
     best = max(flakes, key=lambda flake: iou(flake.mask, spot))
     assert iou(best.mask, spot) > 0.5
-    assert best.layer_count is None
     assert "faint" in best.flags
+    assert best.layer_count == 1
+    assert max(best.probabilities.values()) < 0.25
+    assert best.score < min(f.score for f in flakes if f.layer_count and "faint" not in f.flags)
+
+
+def test_among_residue_a_faint_plateau_is_not_believed() -> None:
+    image, _ = scene(counts=(1, 2, 3))
+    y, x = np.mgrid[:320, :384]
+    rng = np.random.default_rng(3)
+    for row, column in [(30, 330), (90, 340), (150, 350), (280, 340), (290, 60), (210, 345)]:
+        image = image * (1 - 0.07 * np.exp(-((x - column) ** 2 + (y - row) ** 2) / 200)[..., None])
+    spot = (x - 200) ** 2 + (y - 250) ** 2 < 241
+    image = image * (1 - 0.02 * spot[..., None]) + rng.normal(0, 1e-6, image.shape)
+    flakes = find_flakes(image, "graphene", PURPLE)
+    best = max(flakes, key=lambda flake: iou(flake.mask, spot))
+    assert iou(best.mask, spot) > 0.5
+    assert best.layer_count is None
+
+
+def test_an_oxide_out_of_reach_is_said() -> None:
+    image, _ = scene()
+    near = examine(image, "graphene", PURPLE).fit
+    far = examine(image, "graphene", replace(PURPLE, oxide_thickness_nm=101)).fit
+    assert not near.at_bound
+    assert not any("bound" in doubt for doubt in near.doubts)
+    assert far.at_bound
+    assert far.oxide_sigma_nm >= 3
+    assert any("bound" in doubt for doubt in far.doubts)
+    assert not examine(
+        image, "graphene", replace(PURPLE, oxide_thickness_nm=90), oxide_tolerance_nm=0
+    ).fit.at_bound
+
+
+def test_an_unexplained_image_is_not_trusted(graphene) -> None:
+    image, _, right = graphene
+    wrong = examine(image, "MoS2", PURPLE).fit
+    assert right.fit.trust > 0.95
+    assert wrong.trust == pytest.approx(
+        (wrong.plateaus * wrong.explained + 1) / (wrong.plateaus + 1)
+    )
+    assert any("another" in doubt for doubt in wrong.doubts)
 
 
 def test_flags_of_position() -> None:

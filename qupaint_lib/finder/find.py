@@ -31,6 +31,15 @@ _EDGE_OF_STEP = 0.304
 _EDGE_NOISE = 1.2
 _SHARP = (0.5, 1.25)
 _UNEVEN = 2.5  # times the noise
+# A weak plateau that darkens all channels alike may be a flake whose contrast the palette does not
+# hold. It is believed where it is as even as the noise allows, and stands out from the residue of
+# its image: all but a few of the weak regions that are not even are weaker.
+_ALIKE = 0.93  # cosine between its contrast and grey
+_EVEN_CORE = 0.6  # share of its area
+_EVEN_SPREAD = (1.4, 12.0)  # times the noise; its edges add to it in proportion to the contrast
+_FAINT_NORM = (0.0325, 0.15)  # of the contrast: 1.9 to 9 % grey
+_FEW_RESIDUES, _RESIDUE_PX = 4, 200
+_FAINT_PRIOR = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +128,12 @@ def examine(
     Finding
         Its flakes have a `layer_count` where they are thin, up to ten layers, and
         `probabilities` of each; `score` is the probability that it is such a thin flake.
-        Flags: ``thick`` (more than ten layers), ``clipped`` (saturated), ``faint`` (an even, weak
-        plateau of a contrast that the material does not have), ``stain`` (weak and uneven:
-        residue, halos), ``debris`` (no plateau, or a contrast that the material does not have),
-        ``touches border``, ``non-uniform``, ``narrow``.
+        Flags: ``thick`` (more than ten layers), ``clipped`` (saturated), ``faint`` (a weak plateau
+        of a contrast that the material does not have), ``stain`` (weak and uneven: residue,
+        halos), ``debris`` (no plateau, or a contrast that the material does not have),
+        ``touches border``, ``non-uniform``, ``narrow``. A faint plateau that is as even as the
+        noise allows, and darker than the image's residue, has the nearest `layer_count` at a low
+        probability: it may be a flake, and how many layers it has is a guess.
 
     Raises
     ------
@@ -151,10 +162,17 @@ def examine(
     fit = fit_layers(
         contrasts[telling], material, microscope, oxide_tolerance_nm=oxide_tolerance_nm
     )
+    probability = fit.classify(contrasts)
+    kinds = [_kind(region, p) for region, p in zip(regions, probability, strict=True)]
+    believed = _stand_out(regions, kinds)
+    told = believed | (probability[:, :THIN_MAX].sum(axis=1) >= 0.5) & (np.array(kinds) == "thin")
+    probability[believed, :THIN_MAX] = _FAINT_PRIOR * fit.nearest(contrasts[believed])
+    probability[:, :THIN_MAX] *= fit.trust
+    about = {"material": material.name, "pixel_size_um": microscope.pixel_size_um}
     crystals = {c: k for k, c in enumerate(dict.fromkeys(r.crystal for r in regions))}
     flakes = [
-        _flake(region, p, crystals[region.crystal], image.shape[:2], material, microscope)
-        for region, p in zip(regions, fit.classify(contrasts), strict=True)
+        _flake(region, p, kind, is_told, crystals[region.crystal], image.shape[:2], about)
+        for region, p, kind, is_told in zip(regions, probability, kinds, told, strict=True)
     ]
     return Finding(sorted(flakes, key=lambda flake: -flake.score), fit)
 
@@ -243,50 +261,68 @@ def _tells(region: _Region) -> bool:
     )
 
 
+def _kind(region: _Region, probability: np.ndarray) -> str:
+    """Return ``thin``, ``thick``, or the flag that names what a region is instead."""
+    thin = float(probability[:THIN_MAX].sum())
+    thick, stain, other = map(float, probability[THIN_MAX:])
+    if region.bright > 0.2:
+        return "clipped"
+    if region.rough:
+        return "stain"
+    if region.core < _NO_PLATEAU_PX:
+        return "debris"
+    if stain > max(thin, thick) or (region.faint and thin < max(stain, other)):
+        return "faint"
+    if other > max(thin, thick):
+        return "debris"
+    return "thick" if thick > thin else "thin"
+
+
+def _stand_out(regions: list[_Region], kinds: list[str]) -> np.ndarray:
+    """Tell which faint regions are even plateaus that stand out from the residue of the image."""
+    norm = np.array([np.linalg.norm(r.contrast) for r in regions])
+    alike = np.array([-r.contrast.sum() for r in regions]) > _ALIKE * np.sqrt(3) * norm
+    even = np.array(
+        [
+            r.core > _EVEN_CORE * r.area and r.spread < _EVEN_SPREAD[0] + _EVEN_SPREAD[1] * n
+            for r, n in zip(regions, norm, strict=True)
+        ],
+        dtype=bool,
+    )
+    faint = np.array([kind == "faint" for kind in kinds], dtype=bool) & alike
+    stain = np.array([kind == "stain" for kind in kinds], dtype=bool) & alike
+    large = np.array([r.area >= _RESIDUE_PX for r in regions], dtype=bool)
+    residue = np.sort(norm[large & (stain | (faint & ~even))])
+    level = residue[-_FEW_RESIDUES - 1] if len(residue) > _FEW_RESIDUES else 0.0
+    return faint & even & (norm > max(level, _FAINT_NORM[0])) & (norm < _FAINT_NORM[1])
+
+
 def _flake(
     region: _Region,
     probability: np.ndarray,
+    kind: str,
+    told: bool,
     crystal: int,
     shape: tuple[int, int],
-    material: Material,
-    microscope: Microscope,
+    about: dict[str, object],
 ) -> Flake:
     thin = float(probability[:THIN_MAX].sum())
-    thick, stain, other = map(float, probability[THIN_MAX:])
-    flags = []
-    clipped = region.bright > 0.2
-    if clipped:
-        flags.append("clipped")
+    if kind in ("clipped", "stain") or (kind == "debris" and region.core < _NO_PLATEAU_PX):
         thin = 0.0
-    elif region.rough:
-        thin = 0.0
-        flags.append("stain")
-    elif region.core < _NO_PLATEAU_PX:
-        thin = 0.0
-        flags.append("debris")
-    elif stain > max(thin, thick) or (region.faint and thin < max(stain, other)):
-        flags.append("faint")
-    elif other > max(thin, thick):
-        flags.append("debris")
-    is_thick = clipped or (not flags and thick > thin)
-    if is_thick:
-        flags.append("thick")
-    is_thin = not flags and thin >= 0.5
-    flags += _shape_flags(region, shape)
-    score = thin * region.core / (region.core + _HALF_SURE_PX)
+    is_thick = kind in ("clipped", "thick")
+    flags = [kind] * (kind not in ("thin", "thick")) + ["thick"] * is_thick
     return Flake(
         region.rle,
-        layer_count=int(probability[:THIN_MAX].argmax()) + 1 if is_thin else None,
+        layer_count=int(probability[:THIN_MAX].argmax()) + 1 if told else None,
         probabilities={n + 1: float(p) for n, p in enumerate(probability[:THIN_MAX])}
         if thin
         else {},
         contrast=tuple(map(float, region.contrast)),
-        flags=tuple(flags),
-        score=score,
+        flags=(*flags, *_shape_flags(region, shape)),
+        score=thin * region.core / (region.core + _HALF_SURE_PX),
         parent_id=crystal,
-        material=material.name,
         category="Thick" if is_thick else None,
-        pixel_size_um=microscope.pixel_size_um,
+        **about,
     )
 
 

@@ -21,6 +21,9 @@ _GLARE_SIGMA = 0.04
 _SIGMAS = np.array([0.012, 0.018, 0.025])
 _USUAL_SIGMA, _SIGMA_SPREAD = 0.015, 0.4  # contrast, and natural logarithm
 _THICK_SIGMA = 0.05
+_MUCH_GLARE = 3 * _GLARE_SIGMA
+_LITTLE_EXPLAINED = 0.5
+_AT_BOUND = 0.5  # of the posterior, at the ends of the prior
 _STAIN_SIGMA, _STAIN_COLOUR_SIGMA = 0.05, 0.01
 _SHARES = {"thin": 0.6, "thick": 0.25, "stain": 0.1, "other": 0.05}
 _CUBE = 8.0  # volume of contrast, −1 to 1 per channel, in which anything else may lie
@@ -43,6 +46,9 @@ class LayerFit:
     explained : float or None
         Share of these plateaus that the palette explains; None without any. Low where the
         material is not the one named.
+    at_bound : bool
+        The oxide ended where its prior does: the true one may lie beyond, and `oxide_sigma_nm` is
+        the prior's.
     weights : (P,) array
         Posterior of every point of the grid.
     palettes : (P, 10, 3) array
@@ -60,10 +66,34 @@ class LayerFit:
     contrast_sigma: float
     plateaus: int
     explained: float | None
+    at_bound: bool
     weights: np.ndarray
     palettes: np.ndarray
     thick: np.ndarray
     sigmas: np.ndarray
+
+    @property
+    def trust(self) -> float:
+        """Probability, 0 to 1, that the palette is the right one: how many plateaus it explains.
+
+        By Laplace's rule with one plateau explained beforehand; 1 without any that told.
+        """
+        return (self.plateaus * (self.explained or 0.0) + 1) / (self.plateaus + 1)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What speaks against the calibration, in words; empty where nothing does."""
+        found = {
+            "the oxide ends at the bound of its prior: the nominal may be wrong": self.at_bound,
+            "much stray light would be needed: material or oxide may be wrong": (
+                self.glare > _MUCH_GLARE
+            ),
+            "few plateaus are explained: the material may be another one": (
+                self.explained is not None and self.explained < _LITTLE_EXPLAINED
+            ),
+            "no plateau told: oxide and stray light are as stated": self.plateaus == 0,
+        }
+        return tuple(words for words, is_so in found.items() if is_so)
 
     def classify(self, contrasts: np.ndarray) -> np.ndarray:
         """Return the probability of 1 … 10 layers, thick, stain, other for contrasts (N, 3).
@@ -76,6 +106,19 @@ class LayerFit:
         ):
             density = _densities(contrasts, thin, thick, sigma)
             probability += weight * density / density.sum(axis=1, keepdims=True)
+        return probability
+
+    def nearest(self, contrasts: np.ndarray) -> np.ndarray:
+        """Return the probability of 1 … 10 layers, (N, 10), given that it is one of them.
+
+        For contrasts that the palette does not hold: its error is taken to be a stain's.
+        """
+        probability = np.zeros((len(contrasts), THIN_MAX))
+        for weight, thin in zip(self.weights, self.palettes, strict=True):
+            squared = ((contrasts[:, None] - thin) ** 2).sum(axis=-1)
+            squared -= squared.min(axis=1, keepdims=True)
+            near = np.exp(-0.5 * squared / _STAIN_SIGMA**2)
+            probability += weight * near / near.sum(axis=1, keepdims=True)
         return probability
 
 
@@ -145,6 +188,9 @@ def fit_layers(
     weight, grid = weight[keep] / weight[keep].sum(), np.array(grid)[keep]
     mean = weight @ grid
     sigma = np.sqrt(weight @ (grid - mean) ** 2)
+    at_bound = weight[np.isin(grid[:, 0], oxides[[0, -1]])].sum() > _AT_BOUND and steps > 0
+    if at_bound:
+        sigma[0] = max(sigma[0], oxide_tolerance_nm / 2)
     thin = np.array([palettes[o][0] * (1 - g) for o, g, _ in grid])
     thick = np.array([palettes[o][1] * (1 - g) for o, g, _ in grid])
     fit = LayerFit(
@@ -155,6 +201,7 @@ def fit_layers(
         mean[2],
         len(contrasts),
         None,
+        bool(at_bound),
         weight,
         thin,
         thick,

@@ -26,7 +26,7 @@ def overlay(
     image : (H, W, 3) array
         Codes in [0, 1], or 8-bit.
     flakes : iterable of Flake
-        Of that image. Those of no layer class are outlined in grey.
+        Of that image. Those of no layer class, or faint, are outlined in grey.
     few_max : int, optional
         The most layers that are still *few*.
     width_px : int, optional
@@ -50,6 +50,6 @@ def overlay(
         left, top, width, height = flake.bbox_xywh
         mask = flake.cutout
         rim = mask & ~binary_erosion(mask, iterations=width_px)
-        color = OUTLINE_COLORS[flake.layer_class(few_max=few_max)]
-        drawn[top : top + height, left : left + width][rim] = color
+        told = None if "faint" in flake.flags else flake.layer_class(few_max=few_max)
+        drawn[top : top + height, left : left + width][rim] = OUTLINE_COLORS[told]
     return drawn

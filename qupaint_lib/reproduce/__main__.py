@@ -8,8 +8,9 @@ import sys
 
 from qupaint_lib.errors import ArgumentError, QuPaintError
 from qupaint_lib.reproduce.chapters import SCALES, find_root, parse_assignments
-from qupaint_lib.reproduce.driver import execute
+from qupaint_lib.reproduce.driver import Outcome, execute
 from qupaint_lib.reproduce.site import BookError, build_book
+from qupaint_lib.results import read_results
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,6 +47,9 @@ def _main(options: argparse.Namespace) -> int:
         force=options.force,
         root=root,
     )
+    if options.show:
+        for outcome in outcomes:
+            _print_results(outcome)
     failed = [o.chapter.stem for o in outcomes if o.state in ("failed", "not run")]
     if options.book and failed:
         raise BookError(f"the book is not built without {', '.join(failed)}")
@@ -55,6 +59,14 @@ def _main(options: argparse.Namespace) -> int:
         except ArgumentError as error:  # something a chapter recorded, or a file of the book
             raise BookError(f"the book is not built: {error}") from error
     return 1 if failed or any(o.differing for o in outcomes) else 0
+
+
+def _print_results(outcome: Outcome) -> None:
+    """Print name, value and status of every result that a chapter recorded."""
+    for result in read_results(outcome.results)[0] if outcome.results else ():
+        name, ours, status, reference, tolerance, _ = result.cells()
+        against = "" if result.reference is None else f", {status} ({reference} {tolerance})"
+        print(f"{name}: {ours}{against}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=int, default=2, help="chapters at a time (default: 2)")
     parser.add_argument("--force", action="store_true", help="execute unchanged chapters too")
+    parser.add_argument("--show", action="store_true", help="print what the chapters recorded")
     parser.add_argument("--book", action="store_true", help="write the report, build the HTML")
     return parser
 

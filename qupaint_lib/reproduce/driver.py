@@ -49,7 +49,8 @@ class Outcome:
     """How one chapter ended.
 
     ``state`` is ``"executed"``, ``"unchanged"``, ``"failed"`` or ``"not run"``; ``message`` tells
-    why for the last two; ``differing`` holds the results that disagree with an external reference.
+    why for the last two; ``differing`` holds the results that disagree with an external reference,
+    ``results`` is the file of all.
     """
 
     chapter: Chapter
@@ -57,6 +58,7 @@ class Outcome:
     seconds: float = 0.0
     message: str = ""
     differing: tuple[Result, ...] = ()
+    results: Path | None = None
 
 
 @dataclass
@@ -202,7 +204,9 @@ def _settled(job: _Job, outcomes: dict[str, Outcome], force: bool) -> Outcome | 
     complete = all(path.exists() for path in (job.places.notebook, job.places.results, *outputs))
     if force or not complete or record is None or record.get("hash") != job.digest:
         return None
-    return Outcome(job.chapter, "unchanged", record["seconds"], "", _differing(job))
+    return Outcome(
+        job.chapter, "unchanged", record["seconds"], "", _differing(job), job.places.results
+    )
 
 
 def _finish(job: _Job, outcome: Outcome, outcomes: dict[str, Outcome], bar: tqdm) -> None:
@@ -254,7 +258,7 @@ def _collect(job: _Job) -> Outcome:
         return Outcome(job.chapter, "failed", seconds, _failure(job, notebook))
     _publish(job, notebook, seconds)
     _clean(job)
-    return Outcome(job.chapter, "executed", seconds, "", _differing(job))
+    return Outcome(job.chapter, "executed", seconds, "", _differing(job), job.places.results)
 
 
 def _draft(job: _Job) -> nbformat.NotebookNode | None:

@@ -1,0 +1,48 @@
+"""QuPAINT itself: InternVL with Qwen3, whose visual tokens are gated by the physics of contrast.
+
+``config`` holds the sizes and variants, ``gate`` Eq. 5–6 and what it is compared with,
+``modeling`` the network, ``tiling``, ``image_processor`` and ``processor`` what comes before it,
+``tokenizer`` and ``corpus`` the vocabulary of small models, ``chat``, ``merging`` and ``scoring``
+what comes after it, ``convert`` and ``weights`` the way in for published checkpoints,
+``accounting`` parameters, FLOPs and tokens.
+
+Importing this room imports neither torch nor transformers; asking it for a name does, and makes
+transformers' Auto classes know the model. Only a Hub id reaches the network, never a folder.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "accounting": ("Cost", "TokenBudget", "cost", "forward_flops", "parameter_count",
+                   "token_budget"),
+    "chat": ("Answer", "QuPaint"),
+    "config": ("PIA_VARIANTS", "SIZES", "QuPaintConfig"),
+    "convert": ("LicenceWarning", "from_internvl", "from_scratch", "load_released"),
+    "gate": ("DenseHead", "PiaEmbedding", "PiaGate", "attention_scores"),
+    "image_processor": ("QuPaintImageProcessor",),
+    "merging": ("View", "merge_views"),
+    "modeling": ("QuPaintForConditionalGeneration", "QuPaintModel", "QuPaintOutput"),
+    "processor": ("QuPaintProcessor",),
+    "scoring": ("box_scores",),
+    "tiling": ("CANVAS_TILES", "Window", "patch_attention", "windows"),
+    "tokenizer": ("nano_tokenizer", "train_tokenizer"),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module(f"{__name__}.auto").register()
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,269 @@
+"""The model: transformers' InternVL with Qwen3, and the PIA gate between its eyes and its tongue.
+
+Shapes, for T tiles of 448 px, d_v channels of the vision tower and d of the decoder:
+tiles (T, 4, 448, 448) ► patch tokens (T, 1024, d_v) ► gate, pixel shuffle (T, 256, 4 d_v) ►
+projector (T, 256, d) ► put where the prompt holds <IMG_CONTEXT> (B, L, d) ► decoder ► logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from transformers import AutoModel, InternVLForConditionalGeneration, InternVLModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.internvl.modeling_internvl import (
+    InternVLCausalLMOutputWithPast,
+    InternVLMultiModalProjector,
+    InternVLPreTrainedModel,
+    InternVLVisionEmbeddings,
+    InternVLVisionModel,
+)
+
+from qupaint_lib.errors import ArgumentError
+from qupaint_lib.model.config import QuPaintConfig
+from qupaint_lib.model.gate import DenseHead, PiaEmbedding, PiaGate, attention_scores
+from qupaint_lib.model.weights import check_source
+
+
+class QuPaintVisionModel(InternVLVisionModel):
+    """InternViT whose position and class embeddings start at random, not at zero.
+
+    The library's zeros suit only weights that are loaded; from zeros, a small model does not learn
+    where anything is.
+    """
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, InternVLVisionEmbeddings):
+            init.normal_(module.cls_token, std=self.config.initializer_range)
+            init.normal_(module.position_embeddings, std=self.config.initializer_range)
+
+
+class QuPaintPreTrainedModel(InternVLPreTrainedModel):
+    """Loading and saving with safetensors only, and the start of the added weights."""
+
+    config_class = QuPaintConfig
+    _keep_in_fp32_modules_strict = ("pia_gate",)
+    _no_split_modules = ("PiaGate",)  # of a type of its own, so sharded training keeps it apart
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, PiaGate):
+            init.constant_(module.weight, module.start[0])
+            init.constant_(module.bias, module.start[1])
+        elif isinstance(module, PiaEmbedding):
+            init.zeros_(module.weight)
+            init.zeros_(module.bias)
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str, *args: object, **kwargs: object
+    ) -> QuPaintPreTrainedModel:
+        """Load a model of this class: from a folder without the network, or by its Hub id.
+
+        Parameters
+        ----------
+        source : path or str
+            A folder that `save_pretrained` wrote, or a Hub id ``"owner/name"``; only the latter
+            reaches the network. None where ``state_dict`` is given.
+        *args, **kwargs
+            As in transformers; weights are safetensors always.
+
+        Raises
+        ------
+        ArgumentError
+            No such folder, pickled weights, a shard that is missing or cut off.
+        """
+        if kwargs.pop("use_safetensors", True) is False:
+            raise ArgumentError("use_safetensors", False, "True: pickled weights can run code")
+        local = source is None or check_source(source)  # None: a state_dict is given
+        kwargs.setdefault("local_files_only", local)
+        return super().from_pretrained(source, *args, use_safetensors=True, **kwargs)
+
+
+class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
+    """Vision tower, PIA, projector and decoder, without the head that names the next token."""
+
+    def __init__(self, config: QuPaintConfig):
+        InternVLPreTrainedModel.__init__(self, config)
+        self.vision_tower = QuPaintVisionModel(config.vision_config)
+        self.multi_modal_projector = InternVLMultiModalProjector(config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.pia_gate = self.pia_embedding = None
+        if config.pia_variant in ("gate", "gate_post"):
+            self.pia_gate = PiaGate(config.pia_weight_init, config.pia_bias_init)
+        elif config.pia_variant == "add":
+            self.pia_embedding = PiaEmbedding(config.text_config.hidden_size)
+        self.post_init()
+
+    def get_image_features(
+        self,
+        pixel_values: torch.Tensor,
+        vision_feature_layer: int | None = None,
+        vision_feature_select_strategy: str | None = None,
+        **kwargs: object,
+    ) -> BaseModelOutputWithPooling:
+        """Return what the model sees in tiles: Eq. 4 to 6, then the projector.
+
+        Parameters
+        ----------
+        pixel_values : (T, 4, S, S) tensor
+            The normalised image, then α; without α, (T, 3, S, S), where the variant is ``"none"``.
+        vision_feature_layer, vision_feature_select_strategy : None, optional
+            Fixed by the configuration: the patch tokens of the last layer.
+        **kwargs
+            Those of the vision tower.
+
+        Returns
+        -------
+        BaseModelOutputWithPooling
+            ``last_hidden_state`` (T, N, d_v): the patch tokens before PIA; ``pooler_output``
+            (T, N / 4, d): the visual tokens.
+        """
+        if vision_feature_layer not in (None, -1):
+            raise ArgumentError("vision_feature_layer", vision_feature_layer, "-1, or None")
+        if vision_feature_select_strategy not in (None, "default"):
+            given = vision_feature_select_strategy
+            raise ArgumentError("vision_feature_select_strategy", given, "'default', or None")
+        kwargs.pop("return_dict", None)
+        pixels = pixel_values[:, : self.config.vision_config.num_channels].to(self.dtype)
+        seen = self.vision_tower(pixel_values=pixels, **kwargs)
+        patches = seen.last_hidden_state[:, 1:]  # (T, N, d_v), without the class token: Eq. 4
+        shuffled = self._shuffle(self._gated(patches, pixel_values))  # (T, N / 4, 4 d_v)
+        tokens = self._with_pia(self.multi_modal_projector(shuffled), pixel_values)  # (T, N / 4, d)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=patches,
+            pooler_output=tokens,
+            hidden_states=seen.hidden_states,
+            attentions=seen.attentions,
+        )
+
+    def _gated(self, patches: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return the patch tokens (T, N, d_v) times β, in the paper's variant (Eq. 6)."""
+        if self.config.pia_variant != "gate":
+            return patches
+        beta = self.pia_gate(attention_scores(pixel_values, self.config.patch_px))
+        return patches * beta[..., None].to(patches.dtype)
+
+    def _shuffle(self, patches: torch.Tensor) -> torch.Tensor:
+        """Return groups of two by two patches as one token, (T, N / 4, 4 d_v)."""
+        side = round(patches.shape[1] ** 0.5)
+        grid = patches.unflatten(1, (side, side))
+        return self.pixel_shuffle(grid, self.config.downsample_ratio).flatten(1, 2)
+
+    def _with_pia(self, tokens: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return the visual tokens (T, N / 4, d) after PIA, in the variants past the projector."""
+        if self.config.pia_variant not in ("gate_post", "add"):
+            return tokens
+        cell = round(self.config.patch_px / self.config.downsample_ratio)
+        alpha = attention_scores(pixel_values, cell)
+        if self.pia_embedding is not None:
+            return tokens + self.pia_embedding(alpha).to(tokens.dtype)
+        return tokens * self.pia_gate(alpha)[..., None].to(tokens.dtype)
+
+
+@dataclass
+class QuPaintOutput(InternVLCausalLMOutputWithPast):
+    """InternVL's output, and that of the dense head where there is one.
+
+    Attributes
+    ----------
+    dense_logits : (T, C, side, side) tensor or None
+        Of every patch.
+    dense_loss : scalar tensor or None
+        Cross-entropy with the dense labels, before its weight.
+    """
+
+    dense_logits: torch.Tensor | None = None
+    dense_loss: torch.Tensor | None = None
+
+
+class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditionalGeneration):
+    """QuPAINT: answers questions about micrographs, token by token (Eq. 8), learns by Eq. 9."""
+
+    def __init__(self, config: QuPaintConfig):
+        InternVLPreTrainedModel.__init__(self, config)
+        text, vision = config.text_config, config.vision_config
+        self.model = QuPaintModel(config)
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        self.dense_head = None
+        if config.dense_classes:
+            self.dense_head = DenseHead(vision.hidden_size, config.dense_classes)
+        self.post_init()
+
+    # Generation reads this signature to learn what the model takes: position ids where a prompt
+    # is padded, logits of the last token alone, visual tokens that are known already.
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        dense_labels: torch.Tensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
+        **kwargs: object,
+    ) -> QuPaintOutput | InternVLCausalLMOutputWithPast:
+        """Return logits, and the losses of the labels that are given.
+
+        Parameters
+        ----------
+        input_ids : (B, L) tensor, optional
+            Tokens, with one <IMG_CONTEXT> per visual token.
+        pixel_values : (T, 4, S, S) tensor, optional
+            Tiles of all images of the batch, one after the other.
+        attention_mask, position_ids : (B, L) tensors, optional
+            0 where a sequence is padded; places in it.
+        labels : (B, L) tensor, optional
+            Tokens to be learned, -100 elsewhere: the loss of Eq. 9.
+        dense_labels : (T, side, side) tensor, optional
+            Class of every patch, -100 where it is unknown, for the dense head.
+        logits_to_keep : int or tensor, optional
+            How many tokens from the end have logits; 0: all.
+        mm_encoder_outputs : dict, optional
+            ``{"image": get_image_features(…)}`` instead of tiles.
+        **kwargs
+            Others of `InternVLForConditionalGeneration.forward`.
+
+        Returns
+        -------
+        QuPaintOutput
+            ``loss`` is the language loss, plus the configured weight times ``dense_loss``.
+            Without a dense head InternVL's own output.
+
+        Raises
+        ------
+        ArgumentError
+            Dense labels without a dense head, or without tiles.
+        """
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "labels": labels,
+            "logits_to_keep": logits_to_keep,
+            **kwargs,
+        }
+        if self.dense_head is None or pixel_values is None:
+            if dense_labels is not None:
+                allowed = "a model with dense_classes > 0, and pixel_values"
+                raise ArgumentError("dense_labels", tuple(dense_labels.shape), f"need {allowed}")
+            inputs["mm_encoder_outputs"] = mm_encoder_outputs
+            return super().forward(pixel_values=pixel_values, **inputs)
+        features = self.model.get_image_features(pixel_values)
+        output = super().forward(mm_encoder_outputs={"image": features}, **inputs)
+        dense_logits = self.dense_head(features.last_hidden_state)
+        loss, dense_loss = output.loss, None
+        if dense_labels is not None:
+            dense_loss = cross_entropy(dense_logits.float(), dense_labels)
+            weighted = self.config.dense_loss_weight * dense_loss
+            loss = weighted if loss is None else loss + weighted
+        merged = {**output, "loss": loss, "dense_logits": dense_logits, "dense_loss": dense_loss}
+        return QuPaintOutput(**merged)

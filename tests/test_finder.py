@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qupaint_lib.annotations import from_coco
+from qupaint_lib.annotations import from_coco, to_coco
 from qupaint_lib.errors import ArgumentError, CalibrationError, ImageError
 from qupaint_lib.finder import (
     OUTLINE_COLORS,
@@ -379,6 +379,10 @@ def test_a_folder_with_a_corrupt_file(folder: Path, tmp_path: Path, jobs: int) -
     assert report.found == {"a.png": 6, "deeper/b.png": 6}
     read = from_coco(out)
     assert read["a.png"] == find_flakes(load_image(folder / "a.png"), "graphene", PURPLE)
+    shapes = {name: (320, 384) for name in read}
+    assert json.loads(out.read_text("utf-8"))["annotations"] == json.loads(
+        json.dumps(to_coco(read, shapes=shapes)["annotations"])
+    )
     told = json.loads(out.read_text("utf-8"))["calibrations"]
     assert [c["file_name"] for c in told] == ["a.png", "deeper/b.png"]
 
@@ -387,8 +391,9 @@ def test_a_folder_is_taken_up_where_it_was_left(folder: Path, tmp_path: Path) ->
     out = tmp_path / "flakes.json"
     find_in_folder(folder, "graphene", out, microscope=PURPLE)
     first = out.read_bytes()
-    again = find_in_folder(folder, "graphene", out, microscope=PURPLE)
-    assert again.resumed == 2
+    for jobs in (1, 2):
+        again = find_in_folder(folder, "graphene", out, microscope=PURPLE, jobs=jobs)
+        assert again.resumed == 2
     assert out.read_bytes() == first
     changed = find_in_folder(folder, "graphene", out, microscope=PURPLE, min_area_px=5000)
     assert changed.resumed == 0

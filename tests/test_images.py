@@ -34,6 +34,9 @@ def test_lossless_formats_keep_every_code(tmp_path, name, pixels):
     assert image.shape == (12, 17, 3) and image.dtype == np.float32
     full = np.iinfo(pixels.dtype).max
     np.testing.assert_array_equal(np.round(image.astype(float) * full), pixels)
+    codes = load_image(tmp_path / name, as_codes=True)
+    assert codes.dtype == pixels.dtype
+    np.testing.assert_array_equal(codes, pixels)
 
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate", "jpeg"])

@@ -1,3 +1,6 @@
+from importlib.resources import files
+from io import BytesIO
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +17,8 @@ from qupaint_lib.materials import (
     refractive_index,
     register_material,
 )
+from qupaint_lib.materials.pages import page_of_database, read_page, write_store
+from qupaint_lib.materials.recipes import FLAKES, SUBSTRATES
 
 VISIBLE = np.arange(380.0, 781.0, 5.0)
 
@@ -57,6 +62,20 @@ def test_tables_against_the_package_they_come_from():
     theirs = entry.get_index(VISIBLE / 1e3)
     assert theirs.imag.max() < 0
     np.testing.assert_allclose(refractive_index("WSe2", VISIBLE), theirs.conj(), atol=1e-12)
+
+
+def test_the_stored_pages_are_the_packages():
+    pages = {page for recipe in (FLAKES | SUBSTRATES).values() for page in recipe.pages}
+    assert len(pages) == 13
+    for page in pages:
+        for stored, theirs in zip(read_page(*page), page_of_database(*page), strict=True):
+            np.testing.assert_array_equal(stored, theirs)
+
+
+def test_the_store_is_written_as_it_stands(tmp_path):
+    kept = (files("qupaint_lib.data") / "refractive_indices.npz").read_bytes()
+    with np.load(BytesIO(kept)) as now, np.load(write_store(tmp_path / "again.npz")) as again:
+        assert sorted(now) == sorted(again)
 
 
 @pytest.mark.parametrize("page", [("SiO2", "Malitson"), ("Si3N4", "Luke")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from qupaint_lib._files import read_json, write_bytes, write_text
-from qupaint_lib.annotations import from_coco, to_coco
+from qupaint_lib._workers import finished, process_pool
+from qupaint_lib.annotations import to_coco
 from qupaint_lib.errors import ArgumentError, QuPaintError
 from qupaint_lib.finder.find import examine
 from qupaint_lib.finder.overlay import overlay
@@ -93,26 +94,35 @@ def find_in_folder(
     names = _names(folder)
     if not jobs >= 1:
         raise ArgumentError("jobs", jobs, "at least 1")
-    parts = out.with_name(f"{out.name}.parts")
-    parts.mkdir(parents=True, exist_ok=True)
+    store = out.with_name(f"{out.name}.parts")
+    store.mkdir(parents=True, exist_ok=True)
     settings = [material, asdict(microscope or PRESETS["machine-vision"]), sorted(options.items())]
-    work = {name: _part(parts, folder, name, settings) for name in names}
+    work = {name: _part(store, folder, name, settings) for name in names}
     to_do = [name for name in names if not work[name].exists()]
+    to_do.sort(key=lambda name: -(folder / name).stat().st_size)  # so that none is left at the end
     task = partial(
         _examine_file, folder, material, microscope, options, overlays and Path(overlays)
     )
-    failed = dict(_run(task, [(name, work[name]) for name in to_do], jobs, progress))
-    flakes, shapes, calibrations = {}, {}, []
-    for name in names:
-        if name not in failed:
-            part = read_json(work[name])
-            flakes[name] = from_coco(part)[name]
-            shapes[name] = tuple(part["images"][0][side] for side in ("height", "width"))
-            calibrations.append(part["calibration"])
-    data = to_coco(flakes, shapes=shapes) | {"calibrations": calibrations}
-    write_text(out, json.dumps(data) + "\n")
-    found = {name: sum(f.layer_count is not None for f in fs) for name, fs in flakes.items()}
+    failed = dict(sorted(_run(task, [(name, work[name]) for name in to_do], jobs, progress)))
+    parts = {name: read_json(work[name]) for name in names if name not in failed}
+    write_text(out, json.dumps(_joined(parts.values())) + "\n")
+    found = {n: sum("layer_count" in a for a in p["annotations"]) for n, p in parts.items()}
     return BatchReport(out, found, failed, len(names) - len(to_do))
+
+
+def _joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the data sets of single images as one, numbered through."""
+    whole = to_coco({}) | {"calibrations": []}
+    for part in parts:
+        number, before = len(whole["images"]) + 1, len(whole["annotations"])
+        whole["images"].append({**part["images"][0], "id": number})
+        whole["annotations"] += [
+            {**annotation, "id": before + k, "image_id": number}
+            for k, annotation in enumerate(part["annotations"], start=1)
+        ]
+        whole["categories"] = max(whole["categories"], part["categories"], key=len)
+        whole["calibrations"].append(part["calibration"])
+    return whole
 
 
 def _names(folder: Path) -> list[str]:
@@ -136,17 +146,17 @@ def _run(task, items: list, jobs: int, progress: bool):
     from tqdm import tqdm
 
     with tqdm(total=len(items), disable=not progress, unit="image") as bar:
-        if jobs == 1:
+        jobs = min(jobs, len(items))
+        if jobs < 2:
             for name, part in items:
                 if reason := task(name, part):
                     yield name, reason
                 bar.update()
             return
-        with ProcessPoolExecutor(jobs) as pool:
-            futures = {pool.submit(task, name, part): name for name, part in items}
-            for future in as_completed(futures):
-                if reason := future.result():
-                    yield futures[future], reason
+        with process_pool(jobs) as pool:
+            for (name, _), reason in finished(pool, task, items, in_flight=2 * jobs):
+                if reason:
+                    yield name, reason
                 bar.update()
 
 
@@ -161,7 +171,9 @@ def _examine_file(
 ) -> str | None:
     """Write an image's result; return why there is none."""
     try:
-        image = load_image(folder / name)
+        image = load_image(folder / name, as_codes=True)
+        if image.dtype != np.uint8:  # which the finder makes floats of tile by tile
+            image = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
         finding = examine(image, material, microscope, **options)
     except QuPaintError as error:
         return str(error)
@@ -174,6 +186,7 @@ def _examine_file(
         "contrast_sigma": fit.contrast_sigma,
         "plateaus": fit.plateaus,
         "explained": fit.explained,
+        "doubts": list(fit.doubts),
     }
     data = to_coco({name: finding.flakes}, shapes={name: image.shape[:2]})
     if overlays is not None:

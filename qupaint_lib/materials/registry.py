@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from qupaint_lib.errors import ArgumentError, TableError, UnknownNameError
-from qupaint_lib.materials.recipes import FLAKES, SUBSTRATES, mean_permittivity, read_page
+from qupaint_lib.materials.pages import read_page
+from qupaint_lib.materials.recipes import FLAKES, SUBSTRATES, mean_permittivity
 
 HELD_BEYOND_TABLE_NM = 25.0
 

@@ -54,6 +54,15 @@ def finished(
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Let BLAS use one thread, as it does in the processes: sums then round alike."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+@contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

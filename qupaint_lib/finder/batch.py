@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qupaint_lib._files import read_json, write_bytes, write_text
-from qupaint_lib._workers import finished, process_pool
+from qupaint_lib._workers import finished, one_thread, process_pool
 from qupaint_lib.annotations import to_coco
 from qupaint_lib.errors import ArgumentError, QuPaintError
 from qupaint_lib.finder.find import examine
@@ -149,7 +149,9 @@ def _run(task, items: list, jobs: int, progress: bool):
         jobs = min(jobs, len(items))
         if jobs < 2:
             for name, part in items:
-                if reason := task(name, part):
+                with one_thread():
+                    reason = task(name, part)
+                if reason:
                     yield name, reason
                 bar.update()
             return

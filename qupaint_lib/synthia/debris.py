@@ -9,6 +9,7 @@ import numpy as np
 
 from qupaint_lib.synthia.scene import Debris
 
+_PIXEL_VARIANCE = 1 / 12  # px², of a square pixel
 _FINENESS = 2  # sub-pixels along a side, each drawn with soft edges
 _TAPER_PIECES = 24  # straight pieces of a curl, each narrower than the one before
 LYING_BLUR_PX = 0.8  # of a curl where it lies on the wafer
@@ -21,6 +22,9 @@ def draw_debris(light: np.ndarray, debris: Sequence[Debris]) -> np.ndarray:
         return light
     light = light.copy()
     for piece in debris:
+        if piece.kind == "specks":
+            _draw_specks(light, piece)
+            continue
         found = debris_coverage(piece, light.shape[1:])
         if found is not None:
             (left, top), coverage = found
@@ -46,8 +50,6 @@ def debris_coverage(
     if (low >= high).any():
         return None
     width, height = map(int, high - low)
-    if piece.kind == "specks":
-        return (int(low[0]), int(low[1])), _specks(path - low, piece.width_px, (height, width))
     fine = np.zeros((height * _FINENESS, width * _FINENESS), np.uint8)
     if piece.kind == "wafer edge":
         cv2.fillPoly(fine, [_fixed_point(path - low)], 255, cv2.LINE_AA, _SHIFT)
@@ -64,22 +66,21 @@ def debris_coverage(
     return (int(low[0]), int(low[1])), coverage
 
 
-def _specks(points: np.ndarray, width_px: float, shape: tuple[int, int]) -> np.ndarray:
-    """Return the coverage by round specks: their area, spread over the four pixels around each."""
-    import cv2
-
-    coverage = np.zeros((shape[0] + 1, shape[1] + 1), np.float32)
-    corner = np.floor(points - 0.5).astype(int)
-    inside = ((corner >= 0) & (corner < np.array(shape[::-1]))).all(axis=1)
-    x, y = corner[inside].T
-    of_x, of_y = (points[inside] - 0.5 - corner[inside]).T
-    area = np.pi * width_px**2 / 4
-    for dy, share_y in ((0, 1 - of_y), (1, of_y)):
-        for dx, share_x in ((0, 1 - of_x), (1, of_x)):
-            np.add.at(coverage, (y + dy, x + dx), area * share_y * share_x)
-    sigma = width_px / 3
-    size = 2 * int(np.ceil(3 * sigma)) + 1
-    return np.minimum(cv2.GaussianBlur(coverage, (size, size), sigma)[:-1, :-1], 1)
+def _draw_specks(light: np.ndarray, piece: Debris) -> None:
+    """Multiply light around each speck: a round spot of its area, averaged over the pixels."""
+    points, variance = np.array(piece.path), piece.width_px**2 / 8 + _PIXEL_VARIANCE
+    height, width = light.shape[1:]
+    reach = int(np.ceil(3 * np.sqrt(variance)))
+    near = np.floor(points).astype(int)[:, :, None] + np.arange(-reach, reach + 1)  # (N, 2, K)
+    bells = np.exp(-0.5 * (near + 0.5 - points[:, :, None]) ** 2 / variance)
+    peak = piece.width_px**2 / (8 * variance)  # covers as much as the spot has area
+    coverage = peak * bells[:, 1, :, None] * bells[:, 0, None, :]
+    y, x = near[:, 1, :, None], near[:, 0, None, :]
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    where = (y * width + x)[inside]
+    planes = light.reshape(3, -1)
+    for plane, transmission in zip(planes, piece.transmission, strict=True):
+        plane[where] *= (1 - coverage[inside] * (1 - transmission)).astype(np.float32)
 
 
 def _fixed_point(points: np.ndarray) -> np.ndarray:

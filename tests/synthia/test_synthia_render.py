@@ -253,6 +253,18 @@ def test_bulk_tops_are_neutral_shades_of_white() -> None:
     assert tops[dull].min() > 0.59
 
 
+def test_specks_take_light_in_proportion_to_their_area() -> None:
+    points = ((30.2, 20.7), (5.0, 50.5), (63.9, 0.1), (-9.0, 10.0))
+    for width in (1.3, 2.0, 6.0):
+        specks = Debris("specks", points[:2], width, (0.5, 1.0, 1.2))
+        light = draw_debris(np.ones((3, 64, 70), np.float32), [specks])
+        lost = (1 - light).sum(axis=(1, 2)) / (2 * np.pi * width**2 / 4)
+        np.testing.assert_allclose(lost, (0.5, 0, -0.2), atol=0.02)
+        assert abs(light[0, 20, 30] - light[0].min()) < 1e-6
+    whole = Debris("specks", points, 2.0, (0.5, 0.5, 0.5))
+    assert (draw_debris(np.ones((3, 64, 64), np.float32), [whole]) <= 1).all()
+
+
 def test_illumination() -> None:
     field = illumination((401, 601), vignetting=0.24)
     np.testing.assert_allclose(field.max(), 1, atol=1e-4)

@@ -1,0 +1,205 @@
+"""What is asked, in how many ways; the first of each task is the release's or the paper's own."""
+
+from __future__ import annotations
+
+IMAGE = "[in the image|in this image|in the micrograph|in this picture|in the field of view]"
+
+COUNT = (
+    "How many material flakes are there in the image?",
+    f"How many flakes [are there|can be seen|are visible|do you see|can you count] {IMAGE}?",
+    f"[Count|Please count] [all flakes|the flakes|every flake] {IMAGE}.",
+    f"What is the [total number|number] of flakes {IMAGE}?",
+    "[Give|State|Report] the number of [flakes|flakes you see|flakes present], [by class|one class "
+    "at a time|with their classes].",
+)
+COUNT_CLASS = (
+    "How many {kind} flakes are in the image?",
+    f"How many {{kind}} flakes [are there|can be seen|are visible|do you find] {IMAGE}?",
+    f"[Count|Please count] the {{kind}} flakes {IMAGE}.",
+    f"What is the number of {{kind}} flakes {IMAGE}?",
+    "[Tell me|Say] how many of the flakes are {kind} flakes.",
+)
+LOCALISE = (
+    "Identify all flakes and provide bounding boxes {xywh} for each",
+    f"[Locate|Find|Mark|Detect] [all flakes|every flake] {IMAGE} and give [their boxes|a box for "
+    "each|bounding boxes with their layer counts].",
+    f"Where are the flakes {IMAGE}?",
+    f"[List|Report] [all|the] flakes {IMAGE} with [their boxes and layer counts|box and thickness "
+    "class|boxes and classes].",
+)
+LOCALISE_MONO = (
+    "Identify monolayer candidates and provide bounding boxes {xywh}",
+    "Locate the monolayer flakes",
+    f"[Find|Mark|Locate|Detect] [all monolayers|every monolayer|the monolayers] {IMAGE}.",
+    f"Where are [monolayers|the monolayers|monolayer flakes] {IMAGE}?",
+    "Which [regions|areas|flakes] are [monolayers|one layer thick]? Give [their boxes|boxes].",
+)
+LOCALISE_CLASS = (
+    "Locate the {kind} flakes",
+    f"[Find|Mark|Locate|Detect] [all|the] {{kind}} flakes {IMAGE}.",
+    f"Where are the {{kind}} flakes {IMAGE}?",
+    "[Give|Report|List] [boxes|bounding boxes] of [all|the] {kind} flakes.",
+)
+REFER = (
+    "Where is {expression}?",
+    "[Locate|Find|Mark|Box] {expression}.",
+    "[Give|Provide|Report] the [bounding box|box] of {expression}.",
+    "Point out {expression}[| and give its box| with its box].",
+)
+EXISTS = (
+    "Does this sample contain {a}?",
+    f"Is there [{{a}}|{{a}} anywhere] {IMAGE}?",
+    "[Can you see|Do you find] {a} [in it|in this image|in this sample]?",
+    "Does [the image|this image|the micrograph] [show|contain|hold] {a}?",
+)
+IS_IT = (
+    "Is the flake at {box} {a}?",
+    "[Look at|Consider] {box}: is [it|this|this flake] {a}?",
+    "[Would you call|Do you consider] the [region|flake at] {box} {a}?",
+    "Does {box} [hold|contain|show] {a}?",
+)
+LAYERS = (
+    "How many layers does the flake at {box} have?",
+    "[Tell me|Determine|Estimate|State] the layer count of the flake at {box}.",
+    "What is the layer count of the flake at {box}?",
+    "[How thick|How many layers thick] is the [region|flake at|area] {box}?",
+    "[Look at|Consider] the flake at {box}. How many layers [has it|does it have]?",
+)
+TERRACES = (
+    "Which terraces does the crystal at {box} have?",
+    "Does the flake at {box} belong to a crystal with [terraces|several terraces]? [List|Describe] "
+    "them.",
+    "[Describe|List|Report] the terraces of the crystal that [includes|contains|holds] {box}.",
+    "[How does|In which steps does] the thickness change across the crystal at {box}?",
+)
+CONTRAST = (
+    "Describe the optical contrast of the flakes relative to the substrate",
+    "[How do|In what way do] the flakes differ from the substrate [in colour|optically|in light]?",
+    "[Describe|Explain] the [optical contrast|contrast|colour contrast] [of|seen for] the "
+    f"flakes {IMAGE}[|, channel by channel].",
+    f"What is the [optical contrast|contrast] of the flakes {IMAGE}?",
+    "[How visible|How well visible] are the flakes against the substrate, and why?",
+)
+MATERIAL = (
+    "Which material are these flakes?",
+    f"[What|Which] material [is|do you see|has been exfoliated] {IMAGE}?",
+    "[Name|Identify|State] the material of the flakes.",
+    "What are the flakes made of?",
+)
+SUBSTRATE = (
+    "What substrate do the flakes lie on?",
+    "[Which|What] [substrate|wafer|stack] [is under|carries|lies under] the flakes?",
+    "[Describe|Name|State] the substrate[| under the flakes| and its oxide| and the oxide "
+    "thickness].",
+    "How thick is the oxide [on the wafer|under the flakes], and what is it made of?",
+)
+WHICH_MONO = (
+    "Which of them are monolayers?",
+    "[And which|Which] [of these|of them|among them] are monolayers?",
+    "Are any of them monolayers? Give [boxes|their boxes].",
+)
+WHY = (
+    "How can you tell the layer count of {noun} {number}?",
+    "Why is {noun} {number} {a}?",
+    "How do you know that {noun} {number} is {a}?",
+    "[Explain|Justify] the layer count of {noun} {number}.",
+    "What is the evidence for {noun} {number}?",
+)
+# Conclusions. The first line ends in a colon where boxes follow.
+TOTAL = (
+    "[There are|The image shows|In total there are|The image holds|We count|Altogether we count] "
+    "{parts}.",
+    "{parts} [are visible|are present|can be seen|are found][| in this image| in the micrograph].",
+)
+TOTAL_ONE = (
+    "[There is|The image shows|In total there is|The image holds] {parts}.",
+    "{parts} [is visible|is present|can be seen|is found][| in this image| in the micrograph].",
+)
+LISTED = (
+    "[All {count} are listed|All {count} follow|{count} are found|{count} are located][|, largest "
+    "first]:",
+    "[We find|The image holds|There are|We list] {count}[|, listed by size|, largest first]:",
+)
+LISTED_ONE = (
+    "[{count} is found|{count} is located|{count} is present]:",
+    "[We find|The image holds|There is] {count}:",
+)
+LARGEST = (
+    "[There are {count}; the|Of {count}, the|Among {count}, the] {k} largest of them [are "
+    "listed|follow]:",
+    "The {k} largest of {the_count} [are listed|follow|are given]:",
+)
+NONE = (
+    "[There is no|The image shows no|We find no|The image holds no] {one}.",
+    "No {one} is [present|found|visible|seen][| in this image| here].",
+)
+YES_EXISTS = (
+    "Yes, [the image contains|there is|the sample contains|the image holds] at least one {one}:",
+)
+NO_EXISTS = (
+    "No, [there is no {one}|the image holds no {one}|the sample contains no {one}].",
+    "No, no {one} is [present|found|visible].",
+)
+YES_IS = (
+    "Yes, [the flake|it|this flake] is {a}:",
+    "Yes, [the flake|it|this flake] [counts as|is classed as] {a}:",
+)
+NO_IS = (
+    "No, [the flake|it|this flake] is not {a} but {true}:",
+    "No, [the flake|it|this flake] is {true}, not {a}:",
+)
+HAS_LAYERS = (
+    "[The flake|This flake|It] has {n}:",
+    "[The flake|This flake|It] [is|is found to be] {a}:",
+)
+IS_CLASS = ("[The flake|This flake|It] is {a}, its exact layer count unknown:",)
+HAS_TERRACES = (
+    "[The crystal has|The crystal consists of|It is a crystal of] {k} terraces[|, thinnest first]:",
+    "{k} terraces [make up|belong to|form] the crystal[|, thinnest first]:",
+)
+ONE_TERRACE = (
+    "[The crystal has|It has] one terrace[| only]:",
+    "[The crystal is|It is] [even|uniform]: one terrace:",
+)
+FOUND = (
+    "[This is the flake in question|This is the flake meant|Here it is|It is this one|This one "
+    "fits the description|The description fits this flake|Only this flake fits]:",
+    "[The flake in question|The flake meant|The one described] is this:",
+)
+RANGE = (
+    "[Against the substrate|Relative to the substrate|Seen against the substrate] the flakes "
+    "[range over|span|cover] ΔE from {low} to {high}.",
+    "The flakes [differ from|stand off|are set off from] the substrate by ΔE from {low} to {high}.",
+)
+RANGE_ONE = (
+    "The flake [differs from|stands off|is set off from] the substrate by ΔE = {low}.",
+    "[Against|Relative to|Seen against] the substrate, the flake [has|shows] ΔE = {low}.",
+)
+RANGE_TONE = (
+    "All flakes are {tone} than the substrate, with ΔE from {low} to {high}.",
+    "[In this image all|Here all|All] flakes [are|appear|look] {tone} than the substrate; ΔE "
+    "[ranges from {low} to|is between {low} and] {high}.",
+)
+ALL_TONE = ("All flakes [are|appear|look] {tone} than the substrate.",)
+MATERIAL_IS = (
+    "The flakes are {material}.",
+    "[The material is|This is|These are flakes of|The flakes consist of] {material}.",
+)
+SUBSTRATE_IS = (
+    "The flakes lie on {oxide}.",
+    "[The substrate is|The wafer carries|Under the flakes there is|The stack is|Below the flakes "
+    "we have|The flakes rest on|The flakes were laid on] {oxide}.",
+)
+THIN = (
+    "[the thinnest|of all, the thinnest|thinnest of all] is {f}, with {n}",
+    "the thinnest flake [here|in the image|present] is {f}, with {n}",
+)
+BESIDE = (
+    "{f} lies {relation} {g}[| in the image| in the picture]",
+    "[as asked|as described], {f} [lies|sits|is] {relation} {g}",
+)
+EMPTY = (
+    "[Nothing but|Only] [bare substrate|even substrate] [is visible|is seen], so there [is nothing "
+    "to list|are no candidates].",
+    "No region [differs|stands out] from the substrate.",
+)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from qupaint_lib.errors import ArgumentError
 
@@ -26,6 +28,35 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def appearing(path: str | os.PathLike) -> Iterator[TextIO]:
+    """Open a text file, too long for one string, under a temporary name; renamed when whole.
+
+    Raises
+    ------
+    ArgumentError
+        The folder cannot be written, or there is no space left.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        allowed = f"a folder that can be written, with space left: {error}; what was there stays"
+        raise ArgumentError("out", str(path.parent), allowed) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_entries(file: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write the inside of a JSON list, an entry at a time."""
+    for number, entry in enumerate(entries):
+        file.write((",\n" if number else "\n") + json.dumps(entry))
 
 
 def read_json(path: str | os.PathLike) -> Any:

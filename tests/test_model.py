@@ -366,7 +366,8 @@ def test_dense_labels_without_a_head_are_refused(assistant: QuPaint) -> None:
 
 
 def test_lora_with_b_of_zero_is_the_base_model_and_leaves_the_vision_tower_alone() -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     assistant = pair()
     batch = batch_of(assistant, labels=True)
     base = assistant.model(**batch).logits.detach()

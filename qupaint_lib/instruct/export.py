@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from qupaint_lib._files import write_bytes
+from qupaint_lib._files import appearing, write_bytes, write_entries
 from qupaint_lib.annotations import LAYER_CLASSES, to_coco
-from qupaint_lib.errors import ArgumentError, UnknownNameError
+from qupaint_lib.errors import UnknownNameError
 from qupaint_lib.instruct.plan import SPLITS
 from qupaint_lib.shards import read_shards
 
@@ -57,9 +55,9 @@ def export_sharegpt(folder: str | Path, out: str | Path, *, split: str = "train"
                 "conversations": [_turn(message) for message in row["messages"]],
             }
 
-    with _appearing(out / CONVERSATIONS) as file:
+    with appearing(out / CONVERSATIONS) as file:
         file.write("[")
-        _write_entries(file, conversations())
+        write_entries(file, conversations())
         file.write("]\n")
     return out / CONVERSATIONS
 
@@ -85,12 +83,12 @@ def export_qf_bench(folder: str | Path, out: str | Path, *, split: str = "test")
                 size = {"width": row["width"], "height": row["height"]}
                 yield {"id": row["id"] + 1, "file_name": name, **size, "material": row["material"]}
 
-    with _appearing(out / ANNOTATIONS) as file:
+    with appearing(out / ANNOTATIONS) as file:
         file.write(f'{{"info": {json.dumps(frame["info"])}, ')
         file.write(f'"categories": {json.dumps(frame["categories"])}, "images": [')
-        _write_entries(file, images())
+        write_entries(file, images())
         file.write('], "annotations": [')
-        _write_entries(file, _annotations(folder, split))
+        write_entries(file, _annotations(folder, split))
         file.write("]}\n")
     return out / ANNOTATIONS
 
@@ -126,24 +124,3 @@ def _turn(message: Mapping[str, Any]) -> dict[str, str]:
         "<image>" if part["type"] == "image" else part["text"] for part in message["content"]
     )
     return {"from": _SPEAKERS[message["role"]], "value": text}
-
-
-def _write_entries(file: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
-    for number, entry in enumerate(entries):
-        file.write((",\n" if number else "\n") + json.dumps(entry))
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[TextIO]:
-    """Open a text file under a temporary name; it is renamed when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            yield file
-        temporary.replace(path)
-    except OSError as error:
-        allowed = f"a folder that can be written, with space left: {error}"
-        raise ArgumentError("out", str(path.parent), allowed) from error
-    finally:
-        temporary.unlink(missing_ok=True)

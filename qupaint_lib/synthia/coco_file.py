@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
+from qupaint_lib._files import appearing, write_entries
 from qupaint_lib.annotations import to_coco
-from qupaint_lib.errors import ArgumentError
 from qupaint_lib.shards import read_shards
 
 COCO = "coco.json"
@@ -28,7 +26,7 @@ def write_coco(folder: str | Path, *, progress: bool = False) -> Path:
 
     folder = Path(folder)
     frame = to_coco({})
-    with _appearing(folder / COCO) as file:
+    with appearing(folder / COCO) as file:
         file.write(f'{{"info": {json.dumps(frame["info"])}, ')
         file.write(f'"categories": {json.dumps(frame["categories"])}, ')
         images = read_shards(folder, columns=("id", "height", "width"))
@@ -77,21 +75,5 @@ def _coco_annotations(
 def _write_list(file: TextIO, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
     """Write a list of JSON, an entry at a time."""
     file.write(f'"{name}": [')
-    for number, entry in enumerate(entries):
-        file.write((",\n" if number else "\n") + json.dumps(entry))
+    write_entries(file, entries)
     file.write("]")
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[TextIO]:
-    """Open a text file under a temporary name; it is renamed when it is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            yield file
-        temporary.replace(path)
-    except OSError as error:
-        allowed = f"a folder that can be written, with space left: {error}; the shards stay"
-        raise ArgumentError("out", str(path.parent), allowed) from error
-    finally:
-        temporary.unlink(missing_ok=True)

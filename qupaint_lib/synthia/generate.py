@@ -20,7 +20,7 @@ from qupaint_lib.synthia.backgrounds import background_of, image_names
 from qupaint_lib.synthia.coco_file import COCO, write_coco
 from qupaint_lib.synthia.place import place
 from qupaint_lib.synthia.render import JPEG_QUALITY, render_jpeg
-from qupaint_lib.synthia.sample import sample_scene
+from qupaint_lib.synthia.sample import STATISTICS, sample_scene
 from qupaint_lib.synthia.scene import VIEWS
 
 COLUMNS = {
@@ -117,6 +117,7 @@ def generate(
     ArgumentError
         See `write_shards`; or an option is not allowed, or the folder of references holds none.
     """
+    options = {"statistics": STATISTICS[0], "flake_count": None, **options}
     recipe, configuration = _recipe(material, shape, view, jpeg_quality, references, options)
     report = write_shards(
         partial(make_sample, recipe=recipe),

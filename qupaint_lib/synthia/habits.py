@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from qupaint_lib.errors import UnknownNameError
+from qupaint_lib.materials import get_material
 
 FIELD_PX = 1920 * 1200  # that counts refer to
 MAGNIFICATION = 20.0  # that areas refer to
@@ -148,13 +149,14 @@ HABITS = MappingProxyType(
 
 
 def get_habit(material: str) -> Habit:
-    """Return the habit of one of the eight materials, by its name in the registry.
+    """Return the habit of one of the eight materials, by a name that the registry knows.
 
     Raises
     ------
     UnknownNameError
         No habit is known for it; the nearest names are suggested.
     """
-    if material not in HABITS:
+    name = get_material(material).name
+    if name not in HABITS:
         raise UnknownNameError("material", material, HABITS)
-    return HABITS[material]
+    return HABITS[name]

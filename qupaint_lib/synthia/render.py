@@ -80,9 +80,9 @@ def render(scene: Scene, reference: Reference | np.ndarray | None = None) -> Ren
     reference : Reference or (H, W, 3) array, optional
         A real micrograph of the scene's shape to compose the flakes into; an array is prepared
         first, with the scene's microscope. Crystals that would overlap existing material are moved
-        to clean substrate. Illumination and noise are then the reference's, and of the scene's
-        conditions only blur and JPEG matter. Without JPEG, pixels that no flake changes stay as
-        they are, bit for bit.
+        to clean substrate. Illumination, noise and debris are then the reference's, and of the
+        scene's conditions only blur and JPEG matter. Without JPEG, pixels that no flake changes
+        stay as they are, bit for bit.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def synthetic_image(scene: Scene) -> np.ndarray:
 
 
 def composed_image(scene: Scene, reference: Reference) -> np.ndarray:
-    """Return the (H, W, 3) uint8 reference with a scene's flakes and debris on it, before JPEG.
+    """Return the (H, W, 3) uint8 reference with a scene's flakes on it, before JPEG.
 
     The light of the substrate's surface is multiplied by 1 + contrast. What the image has beyond
     the surface, its noise, is scaled to the variance that noise has at the new brightness: floor +
@@ -236,7 +236,7 @@ def _drawn(
     if reference is None:
         return synthetic_image(scene), scene.flakes
     reference = checked_reference(scene, reference)
-    scene = place(scene, reference)
+    scene = replace(place(scene, reference), debris=())  # the reference has its own
     if scene.microscope != reference.microscope:
         scene = replace(scene, microscope=reference.microscope)
     return composed_image(scene, reference), scene.flakes

@@ -89,7 +89,7 @@ def sample_scene(
     _check(shape, view, statistics, flake_count, magnification)
     if material is None:
         material = list(HABITS)[int(rng.integers(len(HABITS)))]
-    habit = get_habit(material)
+    habit, material = get_habit(material), get_material(material).name
     if reference is not None and microscope is None:
         microscope = reference.microscope
     if magnification is None:

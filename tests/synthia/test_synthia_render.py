@@ -493,6 +493,12 @@ def test_a_reference_is_untouched_away_from_the_flakes(reference, wafer) -> None
     assert np.array_equal(reference.image, wafer)
 
 
+def test_debris_of_a_scene_is_not_drawn_on_a_reference(reference, wafer) -> None:
+    hair = Debris("hair", ((0, 0), (250, 250)), 9.0, (0.1, 0.1, 0.1))
+    scene = replace(on_reference([]), debris=(hair,))
+    np.testing.assert_array_equal(render(scene, reference).image, wafer)
+
+
 @pytest.mark.parametrize("layers", [1, 3, 8, 40])
 def test_composed_flakes_have_colour_and_noise_of_their_brightness(reference, layers: int) -> None:
     (flake,) = (scene := on_reference([single(180, 200, 60, layers)])).flakes

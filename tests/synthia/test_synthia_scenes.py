@@ -436,3 +436,9 @@ def test_a_reference_of_another_shape_is_refused():
     scene = sample_scene(np.random.default_rng(0), shape=(64, 64))
     with pytest.raises(ArgumentError, match="substrate"):
         place(scene, reference_with(np.ones((65, 64), dtype=bool)))
+
+
+def test_materials_go_by_any_name_that_the_registry_knows():
+    by_name = [sample_scene(np.random.default_rng(4), material=m) for m in ("hBN", "BN")]
+    assert by_name[0] == by_name[1]
+    assert by_name[0].material == "BN"

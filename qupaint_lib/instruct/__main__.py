@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             real_share=options.real_share,
             shape=tuple(options.shape),
             view=options.view,
+            crystals=options.crystals,
             images_per_shard=options.images_per_shard,
         )
         for split in reports:
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--real-share", type=float, default=0.1, help="of the images (%(default)s)")
     add("--shape", type=int, nargs=2, default=(448, 448), metavar=("H", "W"), help="448 448")
     add("--view", choices=VIEWS, help="both by default")
+    add("--crystals", type=int, nargs=2, metavar=("MIN", "MAX"), help="per synthetic image")
     add("--images-per-shard", type=int, default=500, help="%(default)s")
     add("--sharegpt", metavar="FOLDER", help="write LLaVA's and ShareGPT's JSON as well")
     add("--coco", metavar="FOLDER", help="write COCO in QF-Bench's layout as well")

@@ -92,6 +92,7 @@ def build_dataset(
     real_share: float = 0.1,
     shape: tuple[int, int] = (448, 448),
     view: str | None = None,
+    crystals: tuple[int, int] | None = None,
     statistics: str = STATISTICS[0],
     jpeg_quality: int = JPEG_QUALITY,
     images_per_shard: int = 500,
@@ -148,6 +149,9 @@ def build_dataset(
         Height and width of the images in pixels.
     view : {"general", "focused"}, optional
         None draws one of the two for every microscope.
+    crystals : (int, int), optional
+        The fewest and the most crystals of a synthetic scene, at least 1, few and many equally
+        often (log-uniform). By default as many as `sample_scene` draws.
     statistics : {"balanced", "measured"}, optional
         See `sample_scene`.
     jpeg_quality : int, optional
@@ -183,6 +187,7 @@ def build_dataset(
         _shares("splits", splits, SPLITS),
         float(real_share) if source else 0.0,
         tuple((name, taken) for name, _, taken, _ in source.images) if source else (),
+        _range("crystals", crystals),
     )
     shape = tuple(map(int, shape))
     recipe = Recipe(
@@ -330,6 +335,20 @@ def _shares(argument: str, given: Mapping[str, float], names: Sequence[str]) -> 
     if not (min(shares) >= 0 and math.isclose(sum(shares), 1.0, abs_tol=1e-9)):
         raise ArgumentError(argument, dict(given), "shares of at least 0 that add up to 1")
     return tuple(shares)
+
+
+def _range(argument: str, given: Sequence[int] | None) -> tuple[int, int] | None:
+    """Return the fewest and the most, in this order."""
+    if given is None:
+        return None
+    pair = tuple(given)
+    if (
+        len(pair) != 2
+        or not all(isinstance(k, Integral) for k in pair)
+        or not 1 <= pair[0] <= pair[1]
+    ):
+        raise ArgumentError(argument, given, "the fewest and the most, whole numbers, at least 1")
+    return int(pair[0]), int(pair[1])
 
 
 def _weights(tasks: Mapping[str, float] | Sequence[str]) -> tuple[tuple[str, float], ...]:

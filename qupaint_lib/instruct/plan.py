@@ -45,6 +45,9 @@ class Plan:
         Of real images among all.
     real : tuple of (str, str)
         Names of the real images, and of the microscopes that took them.
+    crystals : (int, int) or None
+        The fewest and the most crystals of a synthetic scene, drawn evenly on a logarithmic scale;
+        None leaves their number to `sample_scene`.
     """
 
     materials: tuple[str, ...]
@@ -52,6 +55,7 @@ class Plan:
     splits: tuple[float, ...]
     real_share: float = 0.0
     real: tuple[tuple[str, str], ...] = ()
+    crystals: tuple[int, int] | None = None
 
     def real_image(self, i: int, seed: int) -> int | None:
         """Return which of the real images sample i is cut from; None for a synthetic one."""
@@ -79,6 +83,13 @@ class Plan:
         """Return the kind of the synthetic scene of sample i."""
         return _choice(KINDS, self.kinds, _unit(seed, "kind", i))
 
+    def crystal_count(self, i: int, seed: int) -> int | None:
+        """Return the number of crystals of the synthetic scene of sample i, None if it is free."""
+        if self.crystals is None:
+            return None
+        fewest, most = self.crystals
+        return int(fewest * ((most + 1) / fewest) ** _unit(seed, "crystals", i))
+
 
 @lru_cache(maxsize=8)
 def members(plan: Plan, n: int, seed: int, split: str) -> np.ndarray:
@@ -99,7 +110,7 @@ def draw_scene(
         view=view,
         microscope=microscope,
         magnification=magnification,
-        flake_count=0 if kind == "empty" else None,
+        flake_count=0 if kind == "empty" else plan.crystal_count(i, seed),
         statistics=statistics,
     )
     if kind in _ADDED:

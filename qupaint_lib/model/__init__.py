@@ -21,14 +21,16 @@ _HOMES = {
     "chat": ("Answer", "QuPaint"),
     "config": ("PIA_VARIANTS", "SIZES", "QuPaintConfig"),
     "convert": ("LicenceWarning", "from_internvl", "from_scratch", "load_released"),
-    "gate": ("DenseHead", "PiaEmbedding", "PiaGate", "attention_scores"),
+    "dense": ("DenseHead",),
+    "gate": ("PiaEmbedding", "PiaGate", "attention_scores"),
     "image_processor": ("QuPaintImageProcessor",),
     "merging": ("View", "merge_views"),
     "modeling": ("QuPaintForConditionalGeneration", "QuPaintModel", "QuPaintOutput"),
     "processor": ("QuPaintProcessor",),
     "scoring": ("box_scores",),
+    "shipped": ("load_nano", "nano_folder"),
     "tiling": ("CANVAS_TILES", "Window", "patch_attention", "windows"),
-    "tokenizer": ("nano_tokenizer", "train_tokenizer"),
+    "tokenizer": ("location_tokens", "nano_tokenizer", "train_tokenizer"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

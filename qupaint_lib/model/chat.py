@@ -87,6 +87,7 @@ class QuPaint(NamedTuple):
         image: Any,
         question: str,
         *,
+        brief: bool = False,
         tiles: Sequence[int] | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
         temperature: float = 0.0,
@@ -100,6 +101,8 @@ class QuPaint(NamedTuple):
             8-bit codes, or floats in [0, 1].
         question : str
             For example one of `qupaint_lib.model.corpus.QUESTIONS`.
+        brief : bool, optional
+            Ask for the conclusion alone: seconds where the reasoning takes longer.
         tiles : (int, int), optional
             Columns and rows of the canvas instead of the processor's.
         max_new_tokens : int, optional
@@ -117,13 +120,14 @@ class QuPaint(NamedTuple):
             A question longer than the context; sampling without `rng`.
         """
         options = (max_new_tokens, temperature, rng)
-        return self._ask([image], question, options, tiles=tiles)[0]
+        return self._ask([image], question, options, brief=brief, tiles=tiles)[0]
 
     def chat_full_resolution(
         self,
         image: Any,
         question: str,
         *,
+        brief: bool = False,
         tiles: Sequence[int] = (1, 1),
         overlap_px: int | None = None,
         batch_size: int = 4,
@@ -139,7 +143,7 @@ class QuPaint(NamedTuple):
 
         Parameters
         ----------
-        image, question, max_new_tokens, temperature, rng
+        image, question, brief, max_new_tokens, temperature, rng
             As in `chat`.
         tiles : (int, int), optional
             Columns and rows of tiles that make a window: (1, 1) is one tile of, say, 448 px; the
@@ -160,7 +164,7 @@ class QuPaint(NamedTuple):
         for at in range(0, len(parts), batch_size):
             chosen = slice(at, at + batch_size)
             maps = None if attention is None else list(attention[chosen])
-            given = {"tiles": tiles, "attention": maps}
+            given = {"brief": brief, "tiles": tiles, "attention": maps}
             answers += self._ask(parts[chosen], question, options, **given)
         return _merged(frames, answers, codes.shape[:2])
 
@@ -189,11 +193,12 @@ class QuPaint(NamedTuple):
         images: list[Any],
         question: str,
         options: tuple[int, float, np.random.Generator | None],
+        brief: bool = False,
         **kwargs: Any,
     ) -> list[Answer]:
         """Ask the same question about every image, and score what is answered."""
         images = [as_codes(image) for image in images]
-        prompt = self.processor.prompt(question)
+        prompt = self.processor.prompt(question, brief=brief)
         batch = self.processor(images, [prompt] * len(images), **kwargs).to(self.model.device)
         texts = self.generate_texts(batch, *options)
         tiles = batch["pixel_values"].chunk(len(images))

@@ -75,7 +75,7 @@ def _small_qwen3(hidden: int, intermediate: int, layers: int) -> dict:
 # Qwen3; untied they have Table 4's parameters. The small ones learn from scratch.
 SIZES = {
     "tiny": (_small_vit(32, 2), _small_qwen3(64, 128, 2), True),  # for tests
-    "micro": (_small_vit(192, 4), _small_qwen3(192, 512, 4), True),  # for a processor
+    "micro": (_small_vit(192, 4), _small_qwen3(256, 680, 4), True),  # for a processor
     "nano": (_small_vit(256, 8), _small_qwen3(320, 848, 8), True),  # for one GPU
     "1B": (_VIT_300M, _qwen3(1024, 3072, 28, 16), False),
     "2B": (_VIT_300M, _qwen3(2048, 6144, 28, 16), False),
@@ -102,6 +102,8 @@ class QuPaintConfig(InternVLConfig):
         image (Eq. 18). Used by the processor that `QuPaintProcessor.from_config` makes.
     dense_classes : int, optional
         Classes of the head that tells the layers of every patch, for the auxiliary loss; 0: none.
+    dense_boxes : bool, optional
+        Whether that head tells the box of each patch's flake as well.
     dense_loss_weight : float, optional
         Weight of that loss beside the language loss.
     weights_licence : str or None, optional
@@ -129,6 +131,7 @@ class QuPaintConfig(InternVLConfig):
     pia_bias_init: float | int = TRAINING_START[1]
     pia_delta_e_scale: float | int | None = None
     dense_classes: int = 0
+    dense_boxes: bool = False
     dense_loss_weight: float | int = 1.0
     weights_licence: str | None = None
 
@@ -169,7 +172,7 @@ class QuPaintConfig(InternVLConfig):
         ----------
         size : {"nano", "1B", "2B", "4B", "8B", "micro", "tiny"}
             InternViT-300M with Qwen3 of 0.6, 1.7, 4 and 8 B, embeddings untied, for the last four
-            of Table 4. From scratch: nano (17.6 M), micro (4.4 M), tiny (0.3 M, for tests).
+            of Table 4. From scratch: nano (17.6 M), micro (5.7 M), tiny (0.3 M, for tests).
         image_size, patch_size : int, optional
             Side of a tile and of a patch in pixels.
         vocab_size, image_token_id : int, optional

@@ -63,31 +63,6 @@ class PiaEmbedding(nn.Module):
         return alpha[..., None].to(self.weight.dtype) * self.weight + self.bias
 
 
-class DenseHead(nn.Module):
-    """A class for every patch, from the vision tower's tokens: the auxiliary task.
-
-    It sees the tokens before the gate, so that w and b learn from the language loss alone, as the
-    paper has it.
-
-    Parameters
-    ----------
-    size : int
-        Channels d of a token.
-    classes : int
-        Number of classes C, for example bare substrate and layer counts.
-    """
-
-    def __init__(self, size: int, classes: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(size)
-        self.classify = nn.Linear(size, classes)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return logits (T, C, side, side) of patch tokens (T, side², d)."""
-        side = round(tokens.shape[1] ** 0.5)
-        return self.classify(self.norm(tokens)).transpose(1, 2).unflatten(2, (side, side))
-
-
 def attention_scores(pixel_values: torch.Tensor, cell_px: int) -> torch.Tensor:
     """Return α of every cell, the mean of the fourth channel over it.
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 from transformers import AutoModel, InternVLForConditionalGeneration, InternVLModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -25,7 +24,8 @@ from transformers.models.internvl.modeling_internvl import (
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import QuPaintConfig
-from qupaint_lib.model.gate import DenseHead, PiaEmbedding, PiaGate, attention_scores
+from qupaint_lib.model.dense import DenseHead, box_loss, class_loss
+from qupaint_lib.model.gate import PiaEmbedding, PiaGate, attention_scores
 from qupaint_lib.model.weights import check_source
 
 
@@ -176,11 +176,14 @@ class QuPaintOutput(InternVLCausalLMOutputWithPast):
     ----------
     dense_logits : (T, C, side, side) tensor or None
         Of every patch.
+    dense_boxes : (T, 4, side, side) tensor or None
+        Left, top, right and bottom of the box of every patch's flake, as shares of the tile.
     dense_loss : scalar tensor or None
-        Cross-entropy with the dense labels, before its weight.
+        Of the dense labels and boxes, before its weight.
     """
 
     dense_logits: torch.Tensor | None = None
+    dense_boxes: torch.Tensor | None = None
     dense_loss: torch.Tensor | None = None
 
 
@@ -194,7 +197,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
         self.dense_head = None
         if config.dense_classes:
-            self.dense_head = DenseHead(vision.hidden_size, config.dense_classes)
+            sizes = vision.hidden_size, config.dense_classes, config.dense_boxes
+            self.dense_head = DenseHead(*sizes)
         self.post_init()
 
     # Generation reads this signature to learn what the model takes: position ids where a prompt
@@ -207,6 +211,7 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         position_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         dense_labels: torch.Tensor | None = None,
+        dense_boxes: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
         **kwargs: object,
@@ -216,7 +221,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         Parameters
         ----------
         input_ids : (B, L) tensor, optional
-            Tokens, with one <IMG_CONTEXT> per visual token.
+            Tokens, with one <IMG_CONTEXT> per visual token. Without them a model with a dense head
+            tells what lies on every patch, and the decoder rests.
         pixel_values : (T, 4, S, S) tensor, optional
             Tiles of all images of the batch, one after the other.
         attention_mask, position_ids : (B, L) tensors, optional
@@ -225,6 +231,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             Tokens to be learned, -100 elsewhere: the loss of Eq. 9.
         dense_labels : (T, side, side) tensor, optional
             Class of every patch, -100 where it is unknown, for the dense head.
+        dense_boxes : (T, 4, side, side) tensor, optional
+            Box of every patch's flake (see `dense.box_loss`), NaN where there is none.
         logits_to_keep : int or tensor, optional
             How many tokens from the end have logits; 0: all.
         mm_encoder_outputs : dict, optional
@@ -258,12 +266,16 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             inputs["mm_encoder_outputs"] = mm_encoder_outputs
             return super().forward(pixel_values=pixel_values, **inputs)
         features = self.model.get_image_features(pixel_values)
-        output = super().forward(mm_encoder_outputs={"image": features}, **inputs)
-        dense_logits = self.dense_head(features.last_hidden_state)
+        output = InternVLCausalLMOutputWithPast()
+        if input_ids is not None or kwargs.get("inputs_embeds") is not None:
+            output = super().forward(mm_encoder_outputs={"image": features}, **inputs)
+        dense_logits, boxes = self.dense_head(features.last_hidden_state)
         loss, dense_loss = output.loss, None
         if dense_labels is not None:
-            dense_loss = cross_entropy(dense_logits.float(), dense_labels)
+            dense_loss = class_loss(dense_logits, dense_labels)
+            if dense_boxes is not None and boxes is not None:
+                dense_loss = dense_loss + box_loss(boxes, dense_boxes)
             weighted = self.config.dense_loss_weight * dense_loss
             loss = weighted if loss is None else loss + weighted
-        merged = {**output, "loss": loss, "dense_logits": dense_logits, "dense_loss": dense_loss}
-        return QuPaintOutput(**merged)
+        added = {"dense_logits": dense_logits, "dense_boxes": boxes, "dense_loss": dense_loss}
+        return QuPaintOutput(**{**output, "loss": loss, **added})

@@ -7,10 +7,11 @@ from typing import Any
 
 from transformers import BatchFeature, ProcessorMixin
 
+from qupaint_lib.answers import round_boxes
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.image_processor import QuPaintImageProcessor
-from qupaint_lib.model.tokens import IMAGE_CONTEXT, IMAGE_END, IMAGE_START
+from qupaint_lib.model.tokens import BRIEF, IMAGE_CONTEXT, IMAGE_END, IMAGE_START
 
 # Turns as Qwen and InternVL write them; an image stands before the text of its turn.
 CHAT_TEMPLATE = (
@@ -38,6 +39,9 @@ class QuPaintProcessor(ProcessorMixin):
         What the model was told to be while it was trained; empty: no such turn.
     chat_template : str, optional
         Jinja template of a conversation.
+    box_step : float or None, optional
+        Grid, in percent, to which the boxes of questions are rounded, where the tokenizer has
+        `location_tokens`.
 
     Raises
     ------
@@ -52,6 +56,7 @@ class QuPaintProcessor(ProcessorMixin):
         image_seq_length: int = 256,
         system_message: str = "",
         chat_template: str | None = None,
+        box_step: float | None = None,
     ):
         super().__init__(image_processor, tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
         missing = [
@@ -66,6 +71,7 @@ class QuPaintProcessor(ProcessorMixin):
         self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_CONTEXT)
         self.image_seq_length = image_seq_length
         self.system_message = system_message
+        self.box_step = box_step
 
     @classmethod
     def from_config(
@@ -82,7 +88,7 @@ class QuPaintProcessor(ProcessorMixin):
         tiles : (int, int), optional
             Columns and rows of the canvas; (4, 3) is the release's.
         **kwargs
-            ``system_message``, ``chat_template``.
+            ``system_message``, ``chat_template``, ``box_step``.
         """
         image_processor = QuPaintImageProcessor(
             tile_px=config.tile_px,
@@ -119,7 +125,9 @@ class QuPaintProcessor(ProcessorMixin):
             allowed = f"at most the {config.text_config.vocab_size} tokens of the model"
             raise ArgumentError("tokenizer", len(self.tokenizer), allowed)
 
-    def prompt(self, question: str, answer: str | None = None, *, images: int = 1) -> str:
+    def prompt(
+        self, question: str, answer: str | None = None, *, images: int = 1, brief: bool = False
+    ) -> str:
         """Return a question about images as the model is asked it, up to where it answers.
 
         Parameters
@@ -130,12 +138,24 @@ class QuPaintProcessor(ProcessorMixin):
             What was answered, for a prompt that holds both.
         images : int, optional
             How many images stand before the question.
+        brief : bool, optional
+            Ask for the conclusion alone, without candidates and reasoning.
         """
+        question = self.asked(question, brief=brief)
         content = [{"type": "image"}] * images + [{"type": "text", "text": question}]
         turns = [{"role": "system", "content": self.system_message}] if self.system_message else []
         turns.append({"role": "user", "content": content})
         prompt = self.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         return prompt if answer is None else f"{prompt}{answer}<|im_end|>\n"
+
+    def asked(self, question: str, *, brief: bool = False) -> str:
+        """Return a question as the model is asked it: boxes on the grid, form of the answer."""
+        question = self.on_grid(question)
+        return f"{question.rstrip()} {BRIEF}" if brief else question
+
+    def on_grid(self, text: str) -> str:
+        """Return a text with its boxes rounded to `box_step`, where there is one."""
+        return round_boxes(text, self.box_step) if self.box_step else text
 
     def __call__(
         self,

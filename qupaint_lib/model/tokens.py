@@ -8,3 +8,5 @@ ANSWER_TOKENS = ("<box>", "</box>", "<CONCLUSION>", "</CONCLUSION>")
 NANO_IMAGE_TOKEN = CONTROL_TOKENS.index(IMAGE_CONTEXT)
 NANO_VOCABULARY, NANO_CONTEXT = 2048, 8192
 QWEN3_IMAGE_TOKEN, QWEN3_VOCABULARY = 151_671, 151_936
+
+BRIEF = "Answer with the conclusion only."  # after a question: no candidates, no reasoning

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 
+from qupaint_lib._git import git_state
 from qupaint_lib.reproduce.chapters import Chapter, packages
 
 _DISTRIBUTION = "qupaint-book"
@@ -90,20 +90,6 @@ def record_of(
         "packages": packages(),
         "hash": digest,
     }
-
-
-def git_state(root: Path) -> tuple[str | None, bool | None]:
-    """Return the commit and whether files differ from it; (None, None) outside a repository."""
-    try:
-        commit = _git(root, "rev-parse", "--verify", "HEAD")
-        return commit, bool(_git(root, "status", "--porcelain"))
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def stamp(notebook: nbformat.NotebookNode, record: dict, source: str, output: str) -> None:

@@ -1,0 +1,95 @@
+"""What a run from scratch starts from: a tokenizer of its own dialogues, and random weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from qupaint_lib.errors import ArgumentError
+from qupaint_lib.model import QuPaint, from_scratch, location_tokens, train_tokenizer
+from qupaint_lib.train.config import TrainConfig
+from qupaint_lib.train.examples import (
+    DENSE_CLASSES,
+    flakes_of,
+    fresh_talks,
+    pixels_of,
+    seen_scene,
+)
+
+BOX_STEP = 0.5  # percent: a pixel of an image of 224
+READ_IMAGES = 300
+_BOXES = re.compile(r"<box>[^<]*</box>")
+
+
+def start_nano(
+    images: Sequence[list[Mapping[str, Any]]],
+    config: TrainConfig,
+    *,
+    size: str = "micro",
+    image_size: int = 224,
+    patch_size: int = 14,
+    box_step: float = BOX_STEP,
+    read_images: int = READ_IMAGES,
+    vision: QuPaint | None = None,
+    **options: Any,
+) -> QuPaint:
+    """Return a new model, with a tokenizer that knows the words of the data and places in boxes.
+
+    Parameters
+    ----------
+    images : Images, or a sequence of lists of rows
+        Of the data set that it will learn from; the first ones are read for their words.
+    config : TrainConfig
+        Its seed draws weights and words.
+    size, image_size, patch_size
+        See `QuPaintConfig.from_size`.
+    box_step : float, optional
+        Grid of the boxes in percent: see `location_tokens`.
+    read_images : int, optional
+        How many images are read.
+    vision : QuPaint, optional
+        Its vision tower and dense head are taken: that of a run with the dense loss alone.
+    **options
+        Parameters of `QuPaintConfig`, such as ``pia_variant``.
+
+    Raises
+    ------
+    ArgumentError
+        A vision tower of another shape.
+    """
+    words = texts(images, config, read_images)
+    tokenizer = train_tokenizer(words, extra_tokens=location_tokens(box_step))
+    dense = {}
+    if config.dense_loss_weight:
+        dense = {"dense_classes": DENSE_CLASSES, "dense_boxes": True}
+    options = {"image_size": image_size, "patch_size": patch_size, **dense, **options}
+    rng = np.random.default_rng([config.seed, 3])
+    assistant = from_scratch(size, rng, tokenizer=tokenizer, **options)
+    assistant.processor.box_step = box_step
+    if vision is not None:
+        _take_vision(assistant.model, vision.model)
+    return assistant
+
+
+def _take_vision(model: Any, other: Any) -> None:
+    for name in ("model.vision_tower", "dense_head"):
+        ours, theirs = model.get_submodule(name), other.get_submodule(name)
+        try:
+            ours.load_state_dict(theirs.state_dict())
+        except RuntimeError as error:
+            raise ArgumentError("vision", name, f"weights of the same shapes: {error}") from None
+
+
+def texts(
+    images: Sequence[list[Mapping[str, Any]]], config: TrainConfig, read_images: int
+) -> Iterator[str]:
+    """Yield questions and answers about images, without their boxes."""
+    rng = np.random.default_rng([config.seed, 4])
+    for i in range(min(read_images, len(images))):
+        row = images[i][0]
+        image, flakes = pixels_of(row), flakes_of(row)
+        for talk in fresh_talks(seen_scene(row, image, flakes), image, config, rng):
+            yield from (_BOXES.sub("\n", text) for turn in talk.turns for text in turn)

@@ -74,12 +74,12 @@ def a_flake(layer_count: int | None, label: str | None, style: int = 0) -> str:
     """Return a flake of a layer count with its article, such as ``"an 8-layer flake"``.
 
     Styles 0, 1 and 2 are ``"a bilayer"``, ``"a two-layer flake"`` and ``"a flake of two layers"``;
-    3 to 8 are these with other nouns.
+    3 to 5 are these with another noun. A monolayer is never ``"a flake of one layer"``.
     """
-    form, noun = style % 3, ("flake", "piece", "region")[style // 3 % 3]
+    form, noun = style % 3, ("flake", "region", "flake")[style // 3 % 3]
     if layer_count is None:
         return f"a few-layer {noun}" if label == "Few" else f"a thick {noun}"
-    if layer_count <= 3 and form == 0:
+    if layer_count <= 3 and (form == 0 or (layer_count == 1 and form == 2)):
         return ("a monolayer", "a bilayer", "a trilayer")[layer_count - 1]
     if form == 2:
         return f"a {noun} of {layers(layer_count)}"

@@ -21,7 +21,7 @@ from qupaint_lib.instruct.evidence import (
 )
 from qupaint_lib.instruct.facts import Facts, sayable
 from qupaint_lib.instruct.grammar import Voice
-from qupaint_lib.instruct.lexicon import a_flake, joined, layers, material_word
+from qupaint_lib.instruct.lexicon import IN_WORDS, a_flake, joined, layers, material_word
 
 _CLASS_NOUNS = {"Mono": "monolayer", "Few": "few-layer", "Thick": "thick", None: ""}
 _SHORT_LIST = 4  # candidates beyond which their lines are short
@@ -90,7 +90,7 @@ def flake_paragraph(
     sentences = []
     for templates, fields in told:
         sentences.append(_about(templates, fields, names[i], voice, first=not sentences))
-    words = {"a": a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(6)))}
+    words = {"a": a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(9)))}
     if carries == "settled" and voice.number() < 0.4:
         joined_on = voice.say(say.JOINED, {**words, "f": names[i]})
         return " ".join([*sentences[:-1], f"{sentences[-1][:-1]}{joined_on}."])
@@ -102,27 +102,32 @@ def flake_paragraph(
 
 
 def group_sentence(
-    facts: Facts, flakes: Sequence[int], names: dict[int, str], voice: Voice, *, compared: bool
+    facts: Facts, flakes: Sequence[int], names: dict[int, str], voice: Voice, *, compared: int
 ) -> str:
     """Return one sentence that names the class of several flakes of the same class.
 
-    `compared` says that the light settles it for all of them as it did for a flake before.
+    `compared` is 0 where they are taken as that, 1 where the light settles it for all of them as it
+    did for a flake before, and 2 where it has done so for another group already.
     """
     numbers = [names[i].split()[-1] for i in flakes]
     noun = names[flakes[0]].split()[0]
     if len(flakes) == 1:
         i = flakes[0]
-        kind = a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(6)))
-        templates = lists.GROUP_ONE_SETTLED if compared else lists.GROUP_ONE
+        kind = a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(9)))
+        templates = (lists.GROUP_ONE, lists.GROUP_ONE_SETTLED, lists.GROUP_ONE_LIKEWISE)[compared]
         return voice.sentence(templates, {"flakes": names[i], "a": kind})
     counts = [facts.layer_counts[i] for i in flakes]
     span = ""
     if all(counts) and min(counts) < max(counts) and not compared and voice.number() < 0.6:
-        low, high = number_word(min(counts), largest=10), number_word(max(counts), largest=10)
+        low, high = (
+            number_word(min(counts), largest=IN_WORDS),
+            number_word(max(counts), largest=IN_WORDS),
+        )
         span = voice.say(lists.SPAN, {"low": low, "high": high})
     kind = _CLASS_NOUNS[facts.labels[flakes[0]]]
     fields = {"flakes": f"{noun}s {joined(numbers)}", "kind": kind, "span": span}
-    return voice.sentence(lists.GROUP_SETTLED if compared else lists.GROUP, fields)
+    templates = (lists.GROUP, lists.GROUP_SETTLED, lists.GROUP_LIKEWISE)[compared]
+    return voice.sentence(templates, fields)
 
 
 def material_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[str]:

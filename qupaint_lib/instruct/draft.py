@@ -128,9 +128,10 @@ def _reasoning(draft: Draft, names: dict[int, str], context: Context, left: int)
             break
         parts.append(paragraph)
         explained.append(i)
-    lines = []
+    lines, before = [], 0
     for group, compared in _groups(draft, explained, context) if draft.rest else ():
-        line = describe.group_sentence(facts, group, names, voice, compared=compared)
+        before = compared and before + 1
+        line = describe.group_sentence(facts, group, names, voice, compared=min(before, 2))
         left -= count_tokens(line)
         if left >= 0:
             lines.append(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HEADER = (
-    "Candidates[| considered| examined| looked at| singled out| taken up][| here| first]:",
+    "Candidates[| considered| examined| looked at| singled out| taken up][| here]:",
     "[Regions|Flakes|Areas] [considered|examined|looked at|inspected|singled out|taken up|picked "
     "out|discussed][| here| in this image| in this frame| below| first]:",
     "[Flakes|Regions|Areas|Candidates] that [matter here|were examined|were looked at|were "
@@ -12,14 +12,18 @@ HEADER = (
     "candidates|areas that differ]:",
     "[For this question|Here|In this image], [these|the following] [flakes|regions|candidates] "
     "[were examined|are considered|matter|were looked at]:",
+    "[Flakes|Regions|Areas|Candidates] [of interest|in question|to be considered|worth a "
+    "look|under "
+    "consideration]:",
 )
 HEADER_ALL = (
     "Candidates[| in the image| in the field of view| in this frame| on this substrate]:",
     "[Flakes|Regions|Areas] [seen|found|visible|noticed|recognised] in [the image|this frame|the "
     "field of view|the micrograph]:",
-    "[These|The following] [regions|flakes|areas|candidates] [stand out|differ|are told] from the "
+    "[These|The following] [regions|flakes|areas|candidates] [stand out|differ] from the "
     "[substrate|background]:",
-    "[Looking over|Scanning|Going through|Searching|Inspecting|Surveying] the [image|frame|field of "
+    "[Looking over|Scanning|Going through|Searching|Inspecting|Surveying] the [image|frame|field "
+    "of "
     "view|micrograph], [these|the following] [regions|flakes|candidates] [stand out|appear|are "
     "found|come up|are noticed]:",
     "[Regions|Flakes|Areas] that [differ from the substrate|stand out|differ from the background|"
@@ -57,7 +61,8 @@ GROUP_SETTLED = (
     "[by|from|on] the same [comparison|test], {flakes} are {kind} flakes[| as well]{span}",
     "the same [comparison|test] [makes {flakes}|settles {flakes} as|identifies {flakes} as|shows "
     "{flakes} to be|marks {flakes} as] {kind} flakes{span}",
-    "{flakes} [are|prove to be|turn out as|are found to be|come out as] {kind} flakes{span} [by|in] "
+    "{flakes} [are|prove to be|turn out as|are found to be|come out as] {kind} flakes{span} "
+    "[by|in] "
     "the same [comparison|test]",
     "[under|in] the same [comparison|test], {flakes} [prove to be|come out as|are seen to be|turn "
     "out to be] {kind} flakes{span}",
@@ -69,20 +74,34 @@ GROUP_ONE_SETTLED = (
     "the same [comparison|test] [makes {flakes}|settles {flakes} as|identifies {flakes} as|marks "
     "{flakes} as|shows {flakes} to be] {a}",
 )
+GROUP_LIKEWISE = (  # after another group that the same comparison settled
+    "[likewise|in the same way|similarly|by the same measure|on the same grounds], {flakes} [are|"
+    "prove to be|turn out to be|are found to be] {kind} flakes{span}",
+    "{flakes} [are|prove to be|turn out to be|are found to be] {kind} flakes{span} [likewise|in "
+    "the "
+    "same way|on the same grounds|by the same measure]",
+)
+GROUP_ONE_LIKEWISE = (
+    "[likewise|in the same way|similarly|by the same measure|on the same grounds], {flakes} [is|"
+    "proves to be|turns out to be|is found to be] {a}",
+    "{flakes} [is|proves to be|turns out to be|is found to be] {a} [likewise|in the same way|on "
+    "the "
+    "same grounds|by the same measure]",
+)
 GROUP = (
-    "{flakes} are [taken|listed|labelled|counted|entered] as {kind} flakes{span}",
+    "{flakes} are [taken|listed|labelled|counted|recorded] as {kind} flakes{span}",
     "[of the others|besides|in addition|for the rest|without a closer look|beyond these|apart from "
-    "these|as to the rest], {flakes} are [taken|listed|labelled|counted|entered] as {kind} flakes"
+    "these|as to the rest], {flakes} are [taken|listed|labelled|counted|recorded] as {kind} flakes"
     "{span}",
     "[we take|we count|we list|we label] {flakes} as {kind} flakes{span}",
-    "{flakes} [count|are classed|are sorted|pass] as {kind} flakes{span}",
+    "{flakes} [count|are classed|are noted] as {kind} flakes{span}",
 )
 GROUP_ONE = (
-    "{flakes} is [taken|listed|labelled|counted|entered] as {a}",
+    "{flakes} is [taken|listed|labelled|counted|recorded] as {a}",
     "[of the others|besides|in addition|for the rest|without a closer look|beyond these|apart from "
-    "these|as to the rest], {flakes} is [taken|listed|labelled|counted|entered] as {a}",
+    "these|as to the rest], {flakes} is [taken|listed|labelled|counted|recorded] as {a}",
     "[we take|we count|we list|we label] {flakes} as {a}",
-    "{flakes} [counts|is classed|passes] as {a}",
+    "{flakes} [counts|is classed] as {a}",
 )
 SPAN = (
     ", of {low} to {high} layers",

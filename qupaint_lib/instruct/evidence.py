@@ -283,7 +283,7 @@ def _compared(
 
 def _kind(count: int, voice: Voice) -> str:
     """Return a layer count as one flake, for sentences with a verb."""
-    return a_flake(count, None, voice.pick((0, 1, 4)))
+    return a_flake(count, None, voice.pick((0, 1, 4, 7)))
 
 
 @remembered
@@ -314,7 +314,7 @@ def _border(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple 
 
 def layer_words(count: int, voice: Voice) -> str:
     """Return a layer count as a phrase that a prediction is made for."""
-    return voice.pick((layers(count), a_flake(count, None, voice.pick((0, 1, 4)))))
+    return voice.pick((layers(count), a_flake(count, None, voice.pick((0, 1, 4, 7)))))
 
 
 def _perhaps(voice: Voice, templates: tuple[str, ...], fields: dict[str, str]) -> str:

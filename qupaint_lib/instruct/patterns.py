@@ -115,7 +115,10 @@ ALONE = re.compile(
 RELATION = re.compile(r"\b(?P<way>left of|right of|above|below)\b", re.IGNORECASE)
 POOR_FIT = re.compile(r"\bfits?\b[^.;]{0,30} poorly", re.IGNORECASE)
 UNSETTLED = re.compile(r"contrast(?: alone)? (?:cannot|does not) settle", re.IGNORECASE)
-CLASS_SETTLED = re.compile(r"in (?:any|either) case|either way|same (?:comparison|test)", re.I)
+CLASS_SETTLED = re.compile(
+    r"in (?:any|either) case|either way|same (?:comparison|test|way|grounds|measure)|likewise|similarly",
+    re.I,
+)
 RIVAL = re.compile(
     r"(?:about|nearly) as well|not tell the two apart|too close to tell|is not excluded", re.I
 )

@@ -107,18 +107,24 @@ WHY = (
 )
 # Conclusions. The first line ends in a colon where boxes follow.
 TOTAL = (
-    "[There are|The image shows|In total there are|The image holds|We count|Altogether we count] "
+    "[There are|The image shows|In total there are|The image holds|We count|Altogether we count|"
+    "All told, there are|The frame contains|In all, we find|The field of view holds] "
     "{parts}.",
     "{parts} [are visible|are present|can be seen|are found][| in this image| in the micrograph].",
 )
 TOTAL_ONE = (
-    "[There is|The image shows|In total there is|The image holds] {parts}.",
+    "[There is|The image shows|In total there is|The image holds|The frame contains|We find] "
+    "{parts}.",
     "{parts} [is visible|is present|can be seen|is found][| in this image| in the micrograph].",
 )
 LISTED = (
     "[All {count} are listed|All {count} follow|{count} are found|{count} are located][|, largest "
     "first]:",
     "[We find|The image holds|There are|We list] {count}[|, listed by size|, largest first]:",
+)
+LISTED_TWO = (
+    "[{count} are found|{count} are located|{count} follow][|, largest first]:",
+    "[We find|The image holds|There are|We list] {count}[|, largest first]:",
 )
 LISTED_ONE = (
     "[{count} is found|{count} is located|{count} is present]:",
@@ -168,8 +174,8 @@ ONE_TERRACE = (
     "Only one terrace of the crystal is in view:",
 )
 FOUND = (
-    "[This is the flake in question|This is the flake meant|Here it is|It is this one|This one "
-    "fits the description]:",
+    "[This is the flake in question|This is the flake meant|It is this one|This one fits the "
+    "description|The box is this|It lies here|The description fits this flake|It is found here]:",
     "[The flake in question|The one described] is this:",
 )
 RANGE = (

@@ -316,7 +316,7 @@ class _Reader:
 
 def _named_by(before: str) -> bool:
     """Tell whether a preposition belongs to a name: a flake of two layers."""
-    return bool(re.search(r"\b(?:flake|piece|region) of $", before))
+    return bool(re.search(r"\b(?:flake|piece|region|film|area) of $", before))
 
 
 def _blanked(match: re.Match) -> str:

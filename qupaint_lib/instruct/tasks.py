@@ -11,7 +11,7 @@ from qupaint_lib.instruct import phrases as say
 from qupaint_lib.instruct import questions as ask
 from qupaint_lib.instruct.draft import Context, Draft
 from qupaint_lib.instruct.facts import slack
-from qupaint_lib.instruct.lexicon import a_flake, joined, layers, material_word
+from qupaint_lib.instruct.lexicon import IN_WORDS, a_flake, joined, layers, material_word
 from qupaint_lib.instruct.refer import anchor_of, expression_for
 
 Turn = tuple[str, Draft]
@@ -31,7 +31,8 @@ def count(context: Context) -> Turn:
         draft = Draft(voice.say(ask.NONE, {"one": "flake"}), before=[_empty(context)])
         return voice.say(ask.COUNT), draft
     kinds = [(label, len(facts.of(label))) for label in LAYER_CLASSES]
-    words = [f"{number_word(n)} {_KINDS[label]}" for label, n in kinds if n]
+    largest = IN_WORDS if total <= IN_WORDS else 0  # words and digits do not mix
+    words = [f"{number_word(n, largest=largest)} {_KINDS[label]}" for label, n in kinds if n]
     parts = _counted(total, "flake")
     if len(words) > 1 and all(facts.labels):
         ends = "flake" if [n for _, n in kinds if n][-1] == 1 else "flakes"
@@ -165,7 +166,7 @@ def terraces(context: Context) -> Turn | None:
     question = voice.say(ask.TERRACES, {"box": facts.box_texts[voice.pick(members)]})
     if len(members) == 1:
         return question, Draft(voice.say(ask.ONE_TERRACE), members, members, members)
-    statement = voice.sentence(ask.HAS_TERRACES, {"k": number_word(len(members))})
+    statement = voice.sentence(ask.HAS_TERRACES, {"k": number_word(len(members), largest=IN_WORDS)})
     return question, Draft(statement, members, members, members[:_EXPLAINED])
 
 
@@ -307,7 +308,8 @@ def _listing(context: Context, total: int, shown: int, kind: str, *, plain_noun:
     if shown < total:
         words = {"count": counted, "the_count": f"the {counted}", "k": str(shown)}
         return voice.sentence(ask.LARGEST, words)
-    return voice.sentence(ask.LISTED if total > 1 else ask.LISTED_ONE, {"count": counted})
+    templates = (ask.LISTED_ONE, ask.LISTED_TWO, ask.LISTED)[min(total, 3) - 1]
+    return voice.sentence(templates, {"count": counted})
 
 
 def _empty(context: Context) -> str:
@@ -319,7 +321,7 @@ def _empty(context: Context) -> str:
 def _counted(number: int, kind: str, *, plain_noun: bool = True) -> str:
     """Return such as ``"three flakes"`` or ``"one monolayer flake"``."""
     noun = kind if plain_noun else f"{kind} flake"
-    return f"{number_word(number)} {noun}{'' if number == 1 else 's'}"
+    return f"{number_word(number, largest=IN_WORDS)} {noun}{'' if number == 1 else 's'}"
 
 
 def _one(kind: str) -> str:

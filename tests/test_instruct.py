@@ -175,7 +175,7 @@ def test_the_prompts_of_the_release_are_asked_word_for_word():
         "Describe the optical contrast of the flakes relative to the substrate",
     }
     scene, image = four_flakes()
-    tasks = ["localise", "localise_monolayers", "count", "contrast"] * 12
+    tasks = ["localise", "localise_monolayers", "count", "contrast"] * 24
     asked = make_dialogues(scene, image, np.random.default_rng(0), tasks=tasks, form="short")
     assert prompts <= {record.question for record in asked}
 

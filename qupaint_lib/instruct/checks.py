@@ -11,7 +11,7 @@ import numpy as np
 
 from qupaint_lib.annotations import layer_class
 from qupaint_lib.answers.boxes import Box
-from qupaint_lib.instruct.evidence import model_distance
+from qupaint_lib.instruct import judge
 from qupaint_lib.instruct.facts import HUE_TOLERANCE_DEG, MOST_LAYERS, POOR_FIT, Facts
 from qupaint_lib.instruct.lexicon import (
     CHANNELS,
@@ -183,8 +183,71 @@ def _same_look(s: Statement, facts: Facts, i: int) -> Outcome:
     other = s.layer_count or (count or 0) + 1
     if count is None or not 1 <= other <= MOST_LAYERS:
         return Outcome(None)
-    distance = model_distance(facts, count, other)
+    distance = judge.model_distance(facts, count, other)
     return Outcome(distance < _SAME_LOOK, distance, _SAME_LOOK)
+
+
+def _rival(s: Statement, facts: Facts, i: int) -> Outcome:
+    """Check that the layer counts named beside a flake's own fit about as well as that."""
+    count = facts.layer_counts[i]
+    others = [n for n in s.value if n != count]
+    if not judge.judged(facts, i) or not others or max(others) > MOST_LAYERS:
+        return Outcome(None)
+    best = facts.misfit(i, count) + judge.RIVAL
+    worst = max(judge.misfit(facts, i, n) for n in others)
+    reach = facts.tolerance("misfit", worst)
+    return Outcome(worst <= best + reach, worst, best + reach)
+
+
+def _unsettled(s: Statement, facts: Facts, i: int) -> Outcome:
+    """Check that a flake's light leaves another layer count, or is not known."""
+    hidden = facts.observed.clipped[i] | facts.expected.clipped[i]
+    if hidden.any() or not judge.judged(facts, i):
+        return Outcome(True, "unknown contrast")
+    count = facts.layer_counts[i]
+    nearest = judge.nearest_rival(facts, i)
+    best = facts.misfit(i, count) + judge.RIVAL
+    reach = facts.tolerance("misfit", nearest)
+    far = count > judge.COUNTABLE or judge.looks_alike(facts, i)
+    return Outcome(far or nearest <= best + reach or not judge.settled(facts, i), nearest, best)
+
+
+def _class_settled(s: Statement, facts: Facts, i: int) -> Outcome:
+    if facts.layer_counts[i] is None:
+        return Outcome(None)
+    holds = judge.settled_class(facts, i)
+    return Outcome(holds, judge.rivals(facts, i) if judge.judged(facts, i) else None)
+
+
+def _only_fit(s: Statement, facts: Facts, i: int) -> Outcome:
+    if not judge.judged(facts, i):
+        return Outcome(None)
+    return Outcome(not judge.rivals(facts, i), judge.rivals(facts, i))
+
+
+def _cut(s: Statement, facts: Facts, i: int) -> Outcome:
+    return Outcome(judge.at_border(facts, i), tuple(facts.boxes[i].round(2).tolist()))
+
+
+def _other_material(s: Statement, facts: Facts, i: int) -> Outcome:
+    """Check how far another material is from a flake's layers, and that none is nearer."""
+    name, count, stated = s.value
+    known, own = names_of_materials(name), facts.layer_counts[i]
+    if own is None or not known or known[0] not in FLAKE_MATERIALS:
+        return Outcome(None)
+    nearest, layers, distance = judge.nearest_material(facts, own)
+    found = _near(stated, distance, 0, s.digits)
+    same = (nearest, layers) == (known[0], count)
+    return found._replace(holds=found.holds and same, true=(nearest, layers, round(distance, 2)))
+
+
+def _other_oxide(s: Statement, facts: Facts, i: int) -> Outcome:
+    """Check how far a flake's layers move with another oxide."""
+    oxide, stated, count = s.value
+    own = facts.layer_counts[i]
+    if own is None or not 0 <= oxide <= 10_000 or count not in (None, own):
+        return Outcome(None if own is None else False, own)
+    return _near(stated, judge.oxide_distance(facts, own, oxide), 0, s.digits)
 
 
 def _poor_fit(s: Statement, facts: Facts, i: int) -> Outcome:
@@ -282,8 +345,8 @@ def _step(s: Statement, facts: Facts, i: int) -> Outcome:
 
 def _border(s: Statement, facts: Facts, i: int) -> Outcome:
     near = facts.neighbors[i]
-    if not s.value:
-        return Outcome(not near, len(near))
+    if not s.value:  # what lies beyond the image's border is not known
+        return Outcome(None if not near and judge.at_border(facts, i) else not near, len(near))
     return Outcome(_other(s, facts) in near, len(near))
 
 
@@ -355,6 +418,13 @@ CHECKS: dict[str, Callable[[Statement, Facts, float], Outcome]] = {
     "misfit": _each(_misfit),
     "same look": _each(_same_look),
     "poor fit": _each(_poor_fit),
+    "rival": _each(_rival),
+    "unsettled": _each(_unsettled),
+    "class settled": _each(_class_settled),
+    "only fit": _each(_only_fit),
+    "other material": _each(_other_material),
+    "other oxide": _each(_other_oxide),
+    "cut": _each(_cut),
     "agreement": _each(_agreement),
     "area": _each(_area),
     "strongest channel": _each(_channel),

@@ -6,30 +6,46 @@ from collections.abc import Sequence
 
 from qupaint_lib.answers import number_word
 from qupaint_lib.instruct import enumeration as lists
+from qupaint_lib.instruct import judge
 from qupaint_lib.instruct import phrases as say
 from qupaint_lib.instruct.evidence import (
     appearance,
     area_text,
     evidence,
     hue_of,
-    looks_alike,
     place_text,
-    poor_fit,
     prediction_fields,
+    seen_contrast,
+    stated_misfit,
     tone_of,
 )
 from qupaint_lib.instruct.facts import Facts, sayable
 from qupaint_lib.instruct.grammar import Voice
-from qupaint_lib.instruct.lexicon import a_flake, joined, material_word
+from qupaint_lib.instruct.lexicon import IN_WORDS, a_flake, joined, layers, material_word
 
-_CLASS_NOUNS = {"Mono": "monolayer", "Few": "few-layer", "Thick": "thick"}
+_CLASS_NOUNS = {"Mono": "monolayer", "Few": "few-layer", "Thick": "thick", None: ""}
+_SHORT_LIST = 4  # candidates beyond which their lines are short
+_CONCLUSIONS = {
+    "settled": say.IDENTIFY,
+    "best": say.BEST,
+    "class": say.IN_CLASS,
+    "open": say.HEDGED,
+    "clipped": say.BY_LABEL_CLIPPED,
+    "poor": say.UNSETTLED,
+    "label": say.BY_LABEL,
+    "plain": say.IDENTIFY_PLAIN,
+}
 
 
 def candidates(
     facts: Facts, flakes: Sequence[int], voice: Voice, *, pad: bool, bare: bool = False
 ) -> str:
-    """Return the numbered list of flakes: boxes, and what they look like unless `bare`."""
-    lines = [voice.say(lists.HEADER)]
+    """Return the numbered list of flakes: boxes, and what they look like unless `bare`.
+
+    Its header speaks of all flakes only where it holds all of them; long lists have short lines.
+    """
+    complete, short = len(flakes) == len(facts.flakes), len(flakes) > _SHORT_LIST
+    lines = [voice.say(lists.HEADER_ALL if complete else lists.HEADER)]
     for number, i in enumerate(flakes, start=1):
         if bare:
             lines.append(f"{number}. {facts.box_texts[i]}")
@@ -41,8 +57,10 @@ def candidates(
             tint = voice.say(say.HUE_WORDS[hue]) if hue else ""
             words = {"tone": voice.say(say.TONES[tone]), "sub": voice.say(say.SUBSTRATE)}
             words["hue"] = voice.say(lists.CANDIDATE_HUE, {"hue": tint}) if hue else ""
-            fields["tone"] = voice.say(lists.CANDIDATE_TONE, words)
-        lines.append(f"{number}. {facts.box_texts[i]}: {voice.say(lists.CANDIDATE, fields)}")
+            tail = lists.CANDIDATE_TONE_SHORT if short else lists.CANDIDATE_TONE
+            fields["tone"] = voice.say(tail, words)
+        line = voice.say(lists.CANDIDATE_SHORT if short else lists.CANDIDATE, fields)
+        lines.append(f"{number}. {facts.box_texts[i]}: {line}")
     return "\n".join(lines)
 
 
@@ -66,49 +84,82 @@ def flake_paragraph(
     detail : int, optional
         How many sentences of evidence at most.
     """
-    told = evidence(facts, i, names, voice, detail) if pad else []
-    pad = bool(told)
-    told = told or appearance(facts, i, voice)
+    told, carries = evidence(facts, i, names, voice, detail) if pad else ([], "plain")
+    if not told:
+        told, carries = appearance(facts, i, voice)[:detail], "label" if pad else "plain"
     sentences = []
-    for templates, fields in told[:detail]:
+    for templates, fields in told:
         sentences.append(_about(templates, fields, names[i], voice, first=not sentences))
-    kind = a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(9)))
-    identify = say.IDENTIFY if pad else say.IDENTIFY_PLAIN
-    if pad and poor_fit(facts, i):
-        identify = say.UNSETTLED
-    elif pad and looks_alike(facts, i):
-        identify = say.HEDGED
-    words = {"a": kind, "group": _group(facts, i, voice, pad)}
-    sentences.append(_about(identify, words, names[i], voice, first=not sentences))
+    words = {"a": a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(9)))}
+    if carries == "settled" and voice.number() < 0.4:
+        joined_on = voice.say(say.JOINED, {**words, "f": names[i]})
+        return " ".join([*sentences[:-1], f"{sentences[-1][:-1]}{joined_on}."])
+    words |= {"group": "", "kind": _CLASS_NOUNS[facts.labels[i]]}
+    if carries == "settled" and facts.layer_counts[i] > 1 and voice.number() < 0.3:
+        words["group"] = voice.say(say.CLASS_GROUP, words)
+    sentences.append(_about(_CONCLUSIONS[carries], words, names[i], voice, first=not sentences))
     return " ".join(sentences)
 
 
-def _group(facts: Facts, i: int, voice: Voice, pad: bool) -> str:
-    """Return the class that a layer count belongs to, or nothing."""
-    if facts.layer_counts[i] is None or not voice.chance(0.5):
-        return ""
-    if facts.layer_counts[i] == 1:
-        material = material_word(facts.material)
-        return voice.say(say.ONE_SHEET, {"material": material}) if pad else ""
-    return voice.say(say.CLASS_GROUP, {"kind": _CLASS_NOUNS[facts.labels[i]]})
+def group_sentence(
+    facts: Facts, flakes: Sequence[int], names: dict[int, str], voice: Voice, *, compared: int
+) -> str:
+    """Return one sentence that names the class of several flakes of the same class.
 
-
-def group_sentence(facts: Facts, flakes: Sequence[int], names: dict[int, str], voice: Voice) -> str:
-    """Return one sentence that names the class of several flakes of the same class."""
+    `compared` is 0 where they are taken as that, 1 where the light settles it for all of them as it
+    did for a flake before, and 2 where it has done so for another group already.
+    """
     numbers = [names[i].split()[-1] for i in flakes]
     noun = names[flakes[0]].split()[0]
     if len(flakes) == 1:
         i = flakes[0]
         kind = a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(9)))
-        return voice.sentence(lists.GROUP_ONE, {"flakes": names[i], "a": kind})
+        templates = (lists.GROUP_ONE, lists.GROUP_ONE_SETTLED, lists.GROUP_ONE_LIKEWISE)[compared]
+        return voice.sentence(templates, {"flakes": names[i], "a": kind})
     counts = [facts.layer_counts[i] for i in flakes]
     span = ""
-    if all(counts) and min(counts) < max(counts) and voice.chance(0.6):
-        low, high = number_word(min(counts), largest=10), number_word(max(counts), largest=10)
+    if all(counts) and min(counts) < max(counts) and not compared and voice.number() < 0.6:
+        low, high = (
+            number_word(min(counts), largest=IN_WORDS),
+            number_word(max(counts), largest=IN_WORDS),
+        )
         span = voice.say(lists.SPAN, {"low": low, "high": high})
     kind = _CLASS_NOUNS[facts.labels[flakes[0]]]
     fields = {"flakes": f"{noun}s {joined(numbers)}", "kind": kind, "span": span}
-    return voice.sentence(lists.GROUP, fields)
+    templates = (lists.GROUP, lists.GROUP_SETTLED, lists.GROUP_LIKEWISE)[compared]
+    return voice.sentence(templates, fields)
+
+
+def material_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[str]:
+    """Return how well a flake fits the material, and which other material comes closest."""
+    other, k, distance = judge.nearest_material(facts, facts.layer_counts[i])
+    rest = {"other": material_word(other), "k": layers(k), "x": f"{distance:.1f}"}
+    templates = say.MATERIAL_FAR if judge.material_settled(facts) else say.MATERIAL_NEAR
+    return [*_fit_sentences(facts, i, name, voice), voice.sentence(templates, rest)]
+
+
+def oxide_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[str]:
+    """Return how well a flake fits the stated wafer, and what another oxide would change."""
+    count = facts.layer_counts[i]
+    found = judge.other_oxide(facts, count)
+    if found is None:
+        return _fit_sentences(facts, i, name, voice)
+    rest = {"d2": f"{found[0]:g}", "x": f"{found[1]:.1f}", "n": layers(count)}
+    rest["material"] = material_word(facts.material)
+    templates = say.OXIDE_FAR if judge.oxide_settled(facts) else say.OXIDE_NEAR
+    return [*_fit_sentences(facts, i, name, voice), voice.sentence(templates, rest)]
+
+
+def _fit_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[str]:
+    """Return the contrast of a flake, and how far it is from that of its layer count."""
+    called = {i: name}
+    told = [_about(*seen_contrast(facts, i, called, voice), name, voice, first=True)]
+    own = stated_misfit(facts, i, facts.layer_counts[i])
+    if own is None:
+        return told
+    words = {"oxide": oxide_text(facts), "material": material_word(facts.material)}
+    words |= {"n": layers(facts.layer_counts[i]), "d": f"{own:.1f}"}
+    return [*told, _about(say.MATERIAL_FIT, words, name, voice, first=True)]
 
 
 def setting_sentence(facts: Facts, voice: Voice) -> str:

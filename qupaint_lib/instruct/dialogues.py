@@ -12,6 +12,7 @@ from qupaint_lib.annotations import FEW_MAX
 from qupaint_lib.answers import MAX_BOXES
 from qupaint_lib.answers.boxes import Box
 from qupaint_lib.errors import ArgumentError, UnknownNameError
+from qupaint_lib.instruct import judge
 from qupaint_lib.instruct import questions as ask
 from qupaint_lib.instruct.draft import Context, Draft, name_flakes, write
 from qupaint_lib.instruct.facts import Facts, facts_of
@@ -23,6 +24,7 @@ from qupaint_lib.instruct.tasks import TASKS, count
 TASK_NAMES: tuple[str, ...] = (*TASKS, "dialogue")
 FORMS, STYLES = ("full", "short", "mixed"), ("varied", "plain")
 _LEAST_TOKENS = 256
+_WHY_SETTLED = 0.8  # how often it is asked why of a flake whose count the light settles
 _TOKENS_PER_FLAKE = 64  # in the candidates and in the conclusion together
 
 
@@ -174,12 +176,16 @@ def _several_turns(context: Context) -> list[tuple[str, Draft]]:
     _, monolayers = TASKS["localise_monolayers"](context)
     turns.append((voice.say(ask.WHICH_MONO), replace(monolayers, short=True)))
     known = [i for i in draft.listed if facts.layer_counts[i]]
+    settled = [i for i in known if judge.settled(facts, i)]
     if context.full and known:
-        i = voice.pick(known)
+        i = voice.pick(settled if settled and voice.number() < _WHY_SETTLED else known)
         a = a_flake(facts.layer_counts[i], facts.labels[i])
+        told = "is" if judge.settled(facts, i) else "is taken as"
         noun, number = names[i].split()
         asked = voice.say(ask.WHY, {"noun": noun, "number": number, "a": a})
-        turns.append((asked, Draft(f"{names[i].capitalize()} is {a}:", [i], (), [i], (), names)))
+        turns.append(
+            (asked, Draft(f"{names[i].capitalize()} {told} {a}:", [i], (), [i], (), names))
+        )
     return turns
 
 

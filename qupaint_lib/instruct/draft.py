@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from qupaint_lib.annotations import LAYER_CLASSES
 from qupaint_lib.answers import format_answer
-from qupaint_lib.instruct import describe
+from qupaint_lib.instruct import describe, judge
 from qupaint_lib.instruct.facts import Facts
 from qupaint_lib.instruct.grammar import Voice, capitalised
 
 _TOKEN = re.compile(r"</?box>|</?CONCLUSION>|[A-Za-z]{1,8}|[0-9]|[^\sA-Za-z0-9]")
-_BARE_LIST = 14  # from as many candidates on their lines hold the box alone
-_NOUNS = ("flake", "candidate", "region", "plateau")
+_BARE_LIST = 11  # from as many candidates on their lines hold the box alone
+_MORE_DETAIL = 0.3  # how often a flake's paragraph has a sentence more
+_NOUNS = ("flake", "candidate", "region", "area")
 
 
 @lru_cache(maxsize=64)  # of one answer: the same parts are counted again
@@ -63,6 +65,8 @@ class Draft:
         What flakes are called already, from an earlier answer.
     short : bool
         Write the conclusion alone, whatever the context says.
+    rest : bool
+        Name the class of the listed flakes that are not explained.
     """
 
     statement: str
@@ -72,6 +76,7 @@ class Draft:
     before: Sequence[str] = ()
     names: dict[int, str] = field(default_factory=dict)
     short: bool = False
+    rest: bool = True
 
 
 def write(draft: Draft, context: Context) -> str:
@@ -116,19 +121,42 @@ def _reasoning(draft: Draft, names: dict[int, str], context: Context, left: int)
     left -= sum(count_tokens(part) for part in parts)
     explained = []
     for i in draft.explain:
-        detail = 3 + int(2 * voice.number()) if pad else 3
+        detail = 2 + (voice.number() < _MORE_DETAIL)
         paragraph = describe.flake_paragraph(facts, i, names, voice, pad=pad, detail=detail)
         left -= count_tokens(paragraph)
         if left < 0:
             break
         parts.append(paragraph)
         explained.append(i)
-    others = [i for i in draft.listed if i not in explained and facts.labels[i]]
-    groups = [[i for i in others if facts.labels[i] == label] for label in ("Mono", "Few", "Thick")]
-    lines = []
-    for group in filter(None, groups):
-        line = describe.group_sentence(facts, group, names, voice)
+    lines, before = [], 0
+    for group, compared in _groups(draft, explained, context) if draft.rest else ():
+        before = compared and before + 1
+        line = describe.group_sentence(facts, group, names, voice, compared=min(before, 2))
         left -= count_tokens(line)
         if left >= 0:
             lines.append(line)
     return "\n".join([*filter(None, parts), *([" ".join(lines)] if lines else [])])
+
+
+def _groups(
+    draft: Draft, explained: Sequence[int], context: Context
+) -> list[tuple[list[int], bool]]:
+    """Return the other listed flakes by class, and whether the light settles that class.
+
+    It is said to do so only after a flake whose layer counts were compared. What the conclusion
+    lists by class anyway is not said twice.
+    """
+    facts = context.facts
+    shown = context.pad and any(judge.settled(facts, i) for i in explained)
+    others = [i for i in draft.listed if i not in explained and facts.labels[i]]
+    groups = []
+    for label in LAYER_CLASSES:
+        of_class = [i for i in others if facts.labels[i] == label]
+        told = {i: shown and judge.settled_class(facts, i) for i in of_class}
+        for compared in (True, False):
+            group = [i for i in of_class if told[i] == compared]
+            if len(group) == 1 and compared and not judge.settled(facts, group[0]):
+                compared = False
+            if group and (compared or not set(group) <= set(draft.commit)):
+                groups.append((group, compared))
+    return groups

@@ -3,21 +3,20 @@
 What the image shows is stated only where it is what the optical model expects, within the slack of
 `facts.WITHOUT_IMAGE`: dust on a small flake, or a label that is wrong, must not teach a wrong
 contrast. So every sentence can be checked with the image and without it. A piece of evidence is a
-pair of templates and the fields that fill them, or None where it cannot be told.
+pair of templates and the fields that fill them, or None where it cannot be told. What it carries
+is `judge`'s to say: a conclusion is drawn from the light only where no other layer count is left.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import chain, islice
 
 import numpy as np
 
+from qupaint_lib.instruct import judge
 from qupaint_lib.instruct import phrases as say
 from qupaint_lib.instruct.facts import (
     HUE_TOLERANCE_DEG,
-    MODEL_ERROR,
-    POOR_FIT,
     Facts,
     remembered,
     sayable,
@@ -42,6 +41,7 @@ from qupaint_lib.instruct.lexicon import (
     strength,
     turn,
 )
+from qupaint_lib.instruct.quantities import MOST_COMPARED
 
 _CLEAR_EDGE = 4.0  # times the noise
 
@@ -54,6 +54,10 @@ _CONTRAST_FORMS = (  # that `statements` reads
     "{r} for red, {g} for green and {b} for blue",
     "red {r}, green {g} and blue {b}",
     "{r} in the red, {g} in the green and {b} in the blue channel",
+    "red: {r}, green: {g}, blue: {b}",
+    "{r} in R, {g} in G and {b} in B",
+    "{r} in the red, {g} in the green, {b} in the blue",
+    "{r} for the red, {g} for the green and {b} for the blue channel",
 )
 
 
@@ -112,15 +116,6 @@ def area_text(facts: Facts, i: int) -> str:
     return f"{area:.{max(1, 1 - math.floor(math.log10(area)))}f}"
 
 
-@remembered
-def poor_fit(facts: Facts, i: int) -> bool:
-    """Tell whether a flake's contrast is far from that of its layer count."""
-    if not facts.layer_counts[i] or not observed_is_expected(facts, i):
-        return False
-    count = facts.layer_counts[i]
-    return min(facts.misfit(i, count), facts.misfit(i, count, expected=True)) > POOR_FIT
-
-
 def appearance(facts: Facts, i: int, voice: Voice) -> list[tuple]:
     """Return templates and fields of place and tone, without any physics."""
     found = [(say.PLACE, {"place": place_text(voice, facts, i), "area": area_text(facts, i)})]
@@ -128,22 +123,33 @@ def appearance(facts: Facts, i: int, voice: Voice) -> list[tuple]:
     return [*found, (say.TONE, {"tone": tone[0]})] if tone else found
 
 
-def evidence(facts: Facts, i: int, names: dict[int, str], voice: Voice, most: int) -> list[tuple]:
-    """Return templates and fields of at most so much physical evidence, the telling one first."""
+def evidence(
+    facts: Facts, i: int, names: dict[int, str], voice: Voice, most: int
+) -> tuple[list[tuple], str]:
+    """Return templates and fields of at most so much physical evidence, and what it carries.
+
+    That is ``"settled"`` (one layer count), ``"best"`` (one, of a flake too thick to count),
+    ``"class"`` (one class), ``"open"``, ``"clipped"``, ``"poor"`` (the count of the annotation fits
+    poorly) or ``"label"`` (nothing was compared). The comparison of layer counts stands last: the
+    conclusion rests on it.
+    """
     about = (facts, i, names, voice)
-    light = [e for e in (_seen_contrast(*about), _saturated(*about)) if e]
-    makers = voice.shuffled([*_COLOUR, _visibility, _expected_shift, _border])
-    if not light:  # a colour, at least, is seen before it is compared
-        makers.sort(key=lambda make: make not in _COLOUR)
-    others = filter(None, (make(*about) for make in makers))
-    lead = [next(others, None)] if not light or voice.chance(0.5) else []
-    if not light and (lead[0] is None or lead[0][0] not in _OF_COLOUR):
-        return []  # nothing was measured that evidence could rest on
-    told = filter(None, (make(*about) for make in (_prediction, _fit)))
-    return list(islice(chain(filter(None, lead), light, told, others), most))
+    fit, carries = _fit(*about)
+    core = [e for e in (seen_contrast(*about), _saturated(*about)) if e]
+    if core and core[0][0] is say.CONTRAST and (fit is None or voice.number() < 0.3):
+        core += filter(None, [_prediction(*about)])
+    makers = [_border, *(() if facts.observed.clipped[i].any() else _COLOUR), _visibility]
+    others = list(filter(None, (make(*about) for make in voice.shuffled(makers))))
+    if not (core or fit or any(e[0] in _OF_COLOUR for e in others)):
+        return [], "label"  # nothing was measured that evidence could rest on
+    room = max(most - len(core) - (fit is not None), 0)
+    first, last = others[:room], [fit] if fit else []
+    found = [*core, *first, *last] if core and voice.chance(0.5) else [*first, *core, *last]
+    return found, carries
 
 
-def _seen_contrast(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple | None:
+def seen_contrast(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple | None:
+    """Return templates and fields of a flake's contrast."""
     if not observed_is_expected(facts, i):
         return None
     seen, model = facts.observed.contrast[i], facts.expected.contrast[i]
@@ -196,7 +202,7 @@ def _seen_shift(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tu
             return say.SHIFT_GREY, {"tone": voice.say(say.TONES[tone])}
     seen, model = facts.observed.lab_shift[i, 0], facts.expected.lab_shift[i, 0]
     told = abs(seen - model) <= slack("lightness", model)
-    if told and (hue is None or voice.chance(0.3)):
+    if told and (hue is None or voice.number() < 0.65):
         moves = "[rises|increases|goes up]" if seen > 0 else "[falls|drops|decreases|goes down]"
         return say.LIGHTNESS, {"moves": voice.say(moves), "dl": f"{abs(seen):.1f}"}
     if hue is None:
@@ -209,19 +215,6 @@ def _prediction(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tu
     if not count or not sayable(facts.predicted(count)[0]):
         return None
     return say.PREDICTION, prediction_fields(facts, i, count, voice)
-
-
-def _expected_shift(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple | None:
-    count = facts.layer_counts[i]
-    if not count or not sayable(facts.predicted(count)[0]):
-        return None
-    shift = facts.predicted(count)[1]
-    hue = hue_name(shift)
-    if hue is None or abs(shift[0]) < LEAST_LIGHTNESS:
-        return None
-    tone = "brighter" if shift[0] > 0 else "darker"
-    words = {"tone": tone, "hue": voice.say(say.HUE_WORDS[hue]), "n": _kind(count, voice)}
-    return say.SHIFT_PREDICTED, words
 
 
 def _visibility(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple | None:
@@ -237,28 +230,55 @@ def _visibility(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tu
     }
 
 
-def _fit(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple | None:
-    """Return why the layer counts next to a flake's own fit less well, or why they do as well."""
+def _fit(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple[tuple | None, str]:
+    """Return how a flake's layer count compares with others, and what follows from that."""
+    if facts.layer_counts[i] is None or not judge.judged(facts, i):
+        return None, "clipped" if _saturated(facts, i, names, voice) else "label"
+    if judge.poor_fit(facts, i):
+        return None, "poor"
     count = facts.layer_counts[i]
-    if not count or not observed_is_expected(facts, i):
-        return None
-    near = [n for n in (count - 1, count + 1) if n >= 1]
-    if looks_alike(facts, i):
-        words = {"m": layer_words(count + 1, voice), "n": layer_words(count, voice)}
-        return say.SAME_LOOK, words
-    own = _stated_misfit(facts, i, count)
-    others = {n: _stated_misfit(facts, i, n) for n in near}
-    others = {n: d for n, d in others.items() if d is not None and own is not None and d > own + 1}
-    if not others:
-        return None
-    words = {"n": _kind(count, voice), "d": f"{own:.1f}"}
-    if len(others) == 2 and voice.chance(0.35):
-        k, m = others
-        words |= {"k": _kind(k, voice), "dk": f"{others[k]:.1f}"}
-        words |= {"m": _kind(m, voice), "dm": f"{others[m]:.1f}"}
-        return say.MISFIT_BOTH, words
-    m = min(others, key=others.get)
-    return say.MISFIT, {**words, "m": _kind(m, voice), "dm": f"{others[m]:.1f}"}
+    carries = "class" if judge.settled_class(facts, i) else "open"
+    if judge.looks_alike(facts, i):
+        return (say.SAME_LOOK, {"m": layer_words(count + 1, voice)}), carries
+    rivals = judge.rivals(facts, i)
+    if 0 in rivals:
+        return (say.FAINT, {}), "open"
+    own = stated_misfit(facts, i, count)
+    if own is None:
+        return None, "label"
+    if rivals:
+        other = min(rivals, key=lambda n: (abs(n - count), n))
+        distance = stated_misfit(facts, i, other)
+        if distance is None:
+            return None, "open"
+        return _compared(say.RIVAL, count, own, other, distance, voice), carries
+    if judge.rivals(facts, i, expected=True):
+        return None, "open"
+    return _settling(facts, i, own, voice)
+
+
+def _settling(facts: Facts, i: int, own: float, voice: Voice) -> tuple[tuple | None, str]:
+    """Return how much worse the neighbouring layer counts fit than a flake's own."""
+    count = facts.layer_counts[i]
+    near = {n: stated_misfit(facts, i, n) for n in (count - 1, count + 1) if n >= 1}
+    near = {n: distance for n, distance in near.items() if distance is not None}
+    if not near:
+        return None, "label"
+    carries = "settled" if judge.settled(facts, i) else "best"
+    if len(near) == 2 and voice.number() < 0.3:
+        (k, dk), (m, dm) = near.items()
+        words = {"n": _kind(count, voice), "d": f"{own:.1f}"}
+        words |= {"k": _kind(k, voice), "dk": f"{dk:.1f}"}
+        return (say.FIT_BOTH, {**words, "m": _kind(m, voice), "dm": f"{dm:.1f}"}), carries
+    m = min(near, key=near.get)
+    return _compared(say.FIT, count, own, m, near[m], voice), carries
+
+
+def _compared(
+    templates: tuple[str, ...], count: int, own: float, other: int, distance: float, voice: Voice
+) -> tuple:
+    words = {"n": _kind(count, voice), "d": f"{own:.1f}", "most": str(MOST_COMPARED)}
+    return templates, {**words, "m": _kind(other, voice), "dm": f"{distance:.1f}"}
 
 
 def _kind(count: int, voice: Voice) -> str:
@@ -267,29 +287,21 @@ def _kind(count: int, voice: Voice) -> str:
 
 
 @remembered
-def _stated_misfit(facts: Facts, i: int, count: int) -> float | None:
+def stated_misfit(facts: Facts, i: int, count: int) -> float | None:
+    """Return how far a flake is from a layer count, where that is what the model expects."""
     seen, model = facts.misfit(i, count), facts.misfit(i, count, expected=True)
     return seen if abs(seen - model) <= slack("misfit", model) else None
 
 
-@remembered
-def looks_alike(facts: Facts, i: int) -> bool:
-    """Tell whether one layer more than a flake has would look the same to the optical model."""
-    count = facts.layer_counts[i]
-    return bool(count) and model_distance(facts, count, count + 1) < 1
-
-
-@remembered
-def model_distance(facts: Facts, count: int, other: int) -> float:
-    """Return how far the predicted contrasts of two layer counts are apart, in model errors."""
-    a, b = facts.predicted(count)[0], facts.predicted(other)[0]
-    return float(np.sqrt((((b - a) / (MODEL_ERROR[0] + MODEL_ERROR[1] * abs(a))) ** 2).mean()))
-
-
 def _border(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple | None:
     near = sorted(facts.neighbors[i])
-    if not near:
-        return say.ALONE, {"place": place_text(voice, facts, i)}
+    if not near and voice.number() < 0.6:  # it says nothing of the thickness
+        return None
+    if not near and judge.at_border(facts, i):
+        return say.CUT, {}
+    if not near:  # annotations of a real image may lack flakes
+        told = getattr(facts.scene, "quality", "synthetic") == "synthetic"
+        return (say.ALONE, {"place": place_text(voice, facts, i)}) if told else None
     near = [
         j for j in near if j in names and facts.layer_counts[j] not in (None, facts.layer_counts[i])
     ]
@@ -307,7 +319,7 @@ def layer_words(count: int, voice: Voice) -> str:
 
 def _perhaps(voice: Voice, templates: tuple[str, ...], fields: dict[str, str]) -> str:
     """Return what may be added to a sentence, or nothing."""
-    return voice.say(templates, fields) if voice.chance(0.5) else ""
+    return voice.say(templates, fields) if voice.number() < 0.5 else ""
 
 
 _COLOUR = (_seen_delta_e, _seen_shift)

@@ -31,7 +31,7 @@ class Voice:
         self._numbers: list[float] = []
 
     def number(self) -> float:
-        """Return a random number in [0, 1)."""
+        """Return a random number in [0, 1), for choices of content that a plain voice makes too."""
         if not self._numbers:
             self._numbers = self._rng.random(_BATCH).tolist()
         return self._numbers.pop()

@@ -23,6 +23,7 @@ LEAST_LIGHTNESS = 1.0  # in units of L*
 FAINT, STRONG = 5.0, 12.0  # ΔE below which a flake is faint, and over which it stands out
 STRENGTH_SLACK = 1.35  # factor by which a ΔE may miss them
 CHANNELS = ("red", "green", "blue")
+IN_WORDS = 4  # numbers that are written as words; larger ones as digits
 DISPLAY = {"BN": "hBN"}
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "middle", "right")
 PLACE_SLACK = 6.0  # percent by which a middle may miss its third of the image
@@ -74,16 +75,16 @@ def a_flake(layer_count: int | None, label: str | None, style: int = 0) -> str:
     """Return a flake of a layer count with its article, such as ``"an 8-layer flake"``.
 
     Styles 0, 1 and 2 are ``"a bilayer"``, ``"a two-layer flake"`` and ``"a flake of two layers"``;
-    3 to 8 are these with other nouns.
+    3 to 8 are these with other nouns. A monolayer is never ``"a flake of one layer"``.
     """
-    form, noun = style % 3, ("flake", "piece", "region")[style // 3 % 3]
+    form, noun = style % 3, ("flake", "region", "film")[style // 3 % 3]
     if layer_count is None:
         return f"a few-layer {noun}" if label == "Few" else f"a thick {noun}"
-    if layer_count <= 3 and form == 0:
+    if layer_count <= 3 and (form == 0 or (layer_count == 1 and form == 2)):
         return ("a monolayer", "a bilayer", "a trilayer")[layer_count - 1]
     if form == 2:
         return f"a {noun} of {layers(layer_count)}"
-    word = "single" if layer_count == 1 else number_word(layer_count, largest=10)
+    word = "single" if layer_count == 1 else number_word(layer_count, largest=IN_WORDS)
     article = "an" if word in ("eight", "11", "18") or word.startswith("8") else "a"
     return f"{article} {word}-layer {noun}"
 
@@ -91,7 +92,7 @@ def a_flake(layer_count: int | None, label: str | None, style: int = 0) -> str:
 def layers(layer_count: int) -> str:
     """Return ``"one layer"``, ``"two layers"`` …, ``"14 layers"``."""
     noun = "layer" if layer_count == 1 else "layers"
-    return f"{number_word(layer_count, largest=10)} {noun}"
+    return f"{number_word(layer_count, largest=IN_WORDS)} {noun}"
 
 
 def joined(words: list[str]) -> str:

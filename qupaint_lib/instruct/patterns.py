@@ -6,7 +6,10 @@ import re
 
 from qupaint_lib.answers.words import NUMBER
 
-SENTENCE = re.compile(r"(?<=[.?!])[ \t]{1,4}(?=[A-Z0-9(Δ\-])|\n")
+SENTENCE = re.compile(
+    r"(?<=[.?!])[ \t]{1,4}(?=[A-Z0-9(Δ\-])|\n"
+    r"|,[ ](?=(?:so|which makes) (?:it|this|flake|candidate|region|plateau|area|patch)\b)"
+)
 N = r"[0-9]{1,3}(?![0-9%]|\.[0-9]| ?nm| ?µm)"
 REFERENCE = re.compile(
     rf"\b(?:flake|candidate|region|plateau|area|patch)s?[ ]#?(?P<first>{N})"
@@ -105,10 +108,33 @@ BORDER = re.compile(
     r"(?:passes|goes over|continues) into)\b",
     re.IGNORECASE,
 )
-ALONE = re.compile(r"no other flake (?:touch|border|adjoin|meet)|\balone\b|\bisolated\b", re.I)
+ALONE = re.compile(
+    r"no other flake (?:touch|border|adjoin|meet)|(?:stands?|lies?|is|sits?) alone\b|\bisolated\b",
+    re.I,
+)
 RELATION = re.compile(r"\b(?P<way>left of|right of|above|below)\b", re.IGNORECASE)
 POOR_FIT = re.compile(r"\bfits?\b[^.;]{0,30} poorly", re.IGNORECASE)
-UNSETTLED = re.compile(r"colour by itself (?:cannot|does not) settle", re.IGNORECASE)
+UNSETTLED = re.compile(r"contrast(?: alone)? (?:cannot|does not) settle", re.IGNORECASE)
+CLASS_SETTLED = re.compile(
+    r"in (?:any|either) case|either way|same (?:comparison|test|way|grounds|measure)|likewise|similarly",
+    re.I,
+)
+RIVAL = re.compile(
+    r"(?:about|nearly) as well|not tell the two apart|too close to tell|is not excluded", re.I
+)
+BARE_FITS = re.compile(r"bare substrate (?:would fit|fits)\b", re.IGNORECASE)
+ONLY_FIT = re.compile(r"no other (?:layer )?count(?: up to [0-9]{1,4} layers)? fits", re.IGNORECASE)
+CUT = re.compile(r"\bis cut by the|(?:border|edge) of the image cuts|image border cuts", re.I)
+# Hypotheses beside those that are held: another material, another oxide.
+OTHER_MATERIAL = re.compile(
+    rf"\b(?P<count>{NUMBER}) layers? of (?P<name>[A-Za-z0-9]{{2,8}})\b(?=(?P<rest>[^.;:]{{0,80}}?)"
+    rf"{NUM.format('v')} σ)",
+    re.IGNORECASE,
+)
+CLOSEST = re.compile(r"\b(?:closest|nearest)\b")
+OTHER_OXIDE = re.compile(
+    rf"{NUM.format('d')} nm (?:instead|in its place)\b(?P<rest>[^.;:]{{0,80}}?) {NUM.format('v')} σ"
+)
 STEP = re.compile(r"\bfrom $", re.IGNORECASE)
 PREPOSITION = re.compile(r"\b(?:for|of|with|in|from|than|to|at)(?: an?)? $", re.IGNORECASE)
 COPULA = re.compile(r"\b(?:being|is|are|as)(?: an?)? $", re.IGNORECASE)

@@ -22,6 +22,7 @@ _SURFACE_GRID = 40  # points along the shorter side through which the substrate'
 _MOST_PX = 600  # of one region that are read; more does not change a mean
 _CLIPPED = 2 / 255  # below the clip level: codes that noise keeps from it
 USUAL_NOISE = 1.5 / 255  # of a pixel, where nobody says: that of the development micrographs
+MOST_COMPARED = 30  # layers of the counts that a flake is compared with
 _ROUNDING = 1 / 255 / np.sqrt(12)  # standard deviation that 8 bits add
 
 
@@ -69,9 +70,10 @@ def predict(
 
 
 def counts_of_interest(scene: Any) -> tuple[int, ...]:
-    """Return the layer counts of a scene, those next to them, and the thinnest three."""
+    """Return 1 to `MOST_COMPARED`, the layer counts of a scene, and those next to them."""
     counts = {f.layer_count for f in scene.flakes if f.layer_count}
-    return tuple(sorted({1, 2, 3} | {n + k for n in counts for k in (-1, 0, 1) if n + k}))
+    near = {n + k for n in counts for k in (-1, 0, 1) if n + k}
+    return tuple(sorted({*range(1, MOST_COMPARED + 1)} | near))
 
 
 def expect(scene: Any) -> Quantities:

@@ -107,18 +107,24 @@ WHY = (
 )
 # Conclusions. The first line ends in a colon where boxes follow.
 TOTAL = (
-    "[There are|The image shows|In total there are|The image holds|We count|Altogether we count] "
+    "[There are|The image shows|In total there are|The image holds|We count|Altogether we count|"
+    "All told, there are|The frame contains|In all, we find|The field of view holds] "
     "{parts}.",
     "{parts} [are visible|are present|can be seen|are found][| in this image| in the micrograph].",
 )
 TOTAL_ONE = (
-    "[There is|The image shows|In total there is|The image holds] {parts}.",
+    "[There is|The image shows|In total there is|The image holds|The frame contains|We find] "
+    "{parts}.",
     "{parts} [is visible|is present|can be seen|is found][| in this image| in the micrograph].",
 )
 LISTED = (
     "[All {count} are listed|All {count} follow|{count} are found|{count} are located][|, largest "
     "first]:",
     "[We find|The image holds|There are|We list] {count}[|, listed by size|, largest first]:",
+)
+LISTED_TWO = (
+    "[{count} are found|{count} are located|{count} follow][|, largest first]:",
+    "[We find|The image holds|There are|We list] {count}[|, largest first]:",
 )
 LISTED_ONE = (
     "[{count} is found|{count} is located|{count} is present]:",
@@ -142,64 +148,89 @@ NO_EXISTS = (
 )
 YES_IS = (
     "Yes, [the flake|it|this flake] is {a}:",
-    "Yes, [the flake|it|this flake] [counts as|is classed as] {a}:",
+    "Yes, this is {a}:",
 )
+YES_IS_OPEN = ("Yes, [the flake|it|this flake] [counts|is taken|is classed] as {a}:",)
 NO_IS = (
     "No, [the flake|it|this flake] is not {a} but {true}:",
     "No, [the flake|it|this flake] is {true}, not {a}:",
 )
+NO_IS_OPEN = ("No, [the flake|it|this flake] is [taken|classed] as {true}, not {a}:",)
 HAS_LAYERS = (
     "[The flake|This flake|It] has {n}:",
     "[The flake|This flake|It] [is|is found to be] {a}:",
 )
+HAS_LAYERS_OPEN = (  # where the light leaves the count open
+    "[The flake|This flake|It] is taken to have {n}:",
+    "[The flake|This flake|It] is taken as {a}:",
+)
 IS_CLASS = ("[The flake|This flake|It] is {a}, its exact layer count unknown:",)
 HAS_TERRACES = (
-    "[The crystal has|The crystal consists of|It is a crystal of] {k} terraces[|, thinnest first]:",
-    "{k} terraces [make up|belong to|form] the crystal[|, thinnest first]:",
+    "[The crystal|This crystal] shows {k} terraces[|, thinnest first]:",
+    "{k} terraces of the crystal are in view[|, thinnest first]:",
 )
 ONE_TERRACE = (
-    "[The crystal has|It has] one terrace[| only]:",
-    "[The crystal is|It is] [even|uniform]: one terrace:",
+    "[The crystal|It] shows one terrace[| only]:",
+    "Only one terrace of the crystal is in view:",
 )
 FOUND = (
-    "[This is the flake in question|This is the flake meant|Here it is|It is this one|This one "
-    "fits the description|The description fits this flake|Only this flake fits]:",
-    "[The flake in question|The flake meant|The one described] is this:",
+    "[This is the flake in question|This is the flake meant|It is this one|This one fits the "
+    "description|The box is this|It lies here|The description fits this flake|It is found here]:",
+    "[The flake in question|The one described] is this:",
 )
 RANGE = (
-    "[Against the substrate|Relative to the substrate|Seen against the substrate] the flakes "
-    "[range over|span|cover] ΔE from {low} to {high}.",
-    "The flakes [differ from|stand off|are set off from] the substrate by ΔE from {low} to {high}.",
+    "[Against|Relative to] the substrate, the flakes [range|run] over ΔE from {low} to {high}.",
+    "The flakes differ from the substrate by ΔE from {low} to {high}.",
 )
 RANGE_ONE = (
-    "The flake [differs from|stands off|is set off from] the substrate by ΔE = {low}.",
-    "[Against|Relative to|Seen against] the substrate, the flake [has|shows] ΔE = {low}.",
+    "The flake differs from the substrate by ΔE = {low}.",
+    "[Against|Relative to] the substrate, the flake [has|shows] ΔE = {low}.",
+)
+RANGE_KNOWN = (  # where not every flake could be measured
+    "Not every flake could be measured; this one differs from the substrate by ΔE = {de}:",
+    "This flake differs from the substrate by ΔE = {de}; not [all|every one] could be measured:",
 )
 RANGE_TONE = (
     "All flakes are {tone} than the substrate, with ΔE from {low} to {high}.",
-    "[In this image all|Here all|All] flakes [are|appear|look] {tone} than the substrate; ΔE "
-    "[ranges from {low} to|is between {low} and] {high}.",
+    "All flakes [are|appear|look] {tone} than the substrate; ΔE is between {low} and {high}.",
 )
 ALL_TONE = ("All flakes [are|appear|look] {tone} than the substrate.",)
 MATERIAL_IS = (
     "The flakes are {material}.",
-    "[The material is|This is|These are flakes of|The flakes consist of] {material}.",
+    "[The material is|These are flakes of|The flakes consist of] {material}.",
+)
+MATERIAL_TAKEN = (  # where the light leaves the material open
+    "The flakes are taken as {material}.",
+    "The [stated material|material as stated] is {material}.",
+    "{material}, as stated; the light does not settle the material.",
 )
 SUBSTRATE_IS = (
     "The flakes lie on {oxide}.",
-    "[The substrate is|The wafer carries|Under the flakes there is|The stack is|Below the flakes "
-    "we have|The flakes rest on|The flakes were laid on] {oxide}.",
+    "[The substrate is|The wafer carries|The stack is|The flakes rest on] {oxide}.",
+)
+SUBSTRATE_TAKEN = (  # where the light does not fix the oxide
+    "The [stated substrate|substrate as stated] is {oxide}.",
+    "The flakes lie on {oxide}, as stated; the light alone does not fix the stack.",
 )
 THIN = (
-    "[the thinnest|of all, the thinnest|thinnest of all] is {f}, with {n}",
-    "the thinnest flake [here|in the image|present] is {f}, with {n}",
+    "the thinnest flake[| in the image] is {f}, with {n}",
+    "{f} is the thinnest, with {n}",
+)
+THIN_OPEN = (
+    "the thinnest flake[| in the image], {f}, is taken to have {n}",
+    "{f} is taken as the thinnest, with {n}",
 )
 BESIDE = (
     "{f} lies {relation} {g}[| in the image| in the picture]",
     "[as asked|as described], {f} [lies|sits|is] {relation} {g}",
 )
 EMPTY = (
-    "[Nothing but|Only] [bare substrate|even substrate] [is visible|is seen], so there [is nothing "
-    "to list|are no candidates].",
-    "No region [differs|stands out] from the substrate.",
+    "No region has the even colour and the outline of a flake.",
+    "Nothing in the image [has|shows] the even colour of a flake.",
+    "No region [stands out|differs from the substrate] as a flake would.",
+)
+EMPTY_DEBRIS = (  # where residue, dirt or an edge of the wafer is known to be there
+    "What breaks the background is residue or dirt; no region has the even colour of a flake.",
+    "[Residue and dirt|Marks and dirt] [are there|may catch the eye], but no region has the even "
+    "colour of a flake.",
 )

@@ -130,7 +130,9 @@ class _Reader:
 
     def __init__(self, sentence: str, about: tuple[Box, ...], other: Box | None, few_max: int):
         self.text, self.about, self.other = sentence, about, other
-        self.blank = pattern.REFERENCE.sub(lambda m: " " * len(m[0]), sentence)
+        self.blank = pattern.REFERENCE.sub(_blanked, sentence)
+        self.hypotheses = list(self._hypotheses())
+        self.blank = pattern.ONLY_FIT.sub(_blanked, self.blank)
         self.mentions = layer_mentions(self.blank, few_max=few_max)
         self.used: set[int] = set()
         self.markers = sorted(
@@ -140,8 +142,27 @@ class _Reader:
 
     def statements(self) -> list[Statement]:
         """Return all that the sentence states."""
-        found = [*self._steps(), *self._spans(), *self._misfits(), *self._numbers(), *self._words()]
-        return [*found, *self._classes()]
+        found = [*self.hypotheses, *self._steps(), *self._spans(), *self._misfits()]
+        return [*found, *self._numbers(), *self._words(), *self._classes()]
+
+    def _hypotheses(self) -> Iterator[Statement]:
+        """Yield what is said of another material or oxide, and blank it."""
+        text, said = self.blank, self.text.strip()
+        match = pattern.OTHER_OXIDE.search(text)
+        if match:
+            (oxide, _), (value, digits) = _value(match["d"]), _value(match["v"])
+            counts = [m.layer_count for m in layer_mentions(match["rest"])]
+            data = (oxide, value, counts[0] if counts else None)
+            yield Statement("other oxide", said, self.about, data, digits=digits)
+        elif pattern.CLOSEST.search(text):
+            match = pattern.OTHER_MATERIAL.search(text)
+            if match:
+                value, digits = _value(match["v"])
+                data = (match["name"], read_number(match["count"]), value)
+                yield Statement("other material", said, self.about, data, digits=digits)
+        if match:
+            begin, end = match.start(), max(match.end(), match.end("v") + 2)
+            self.blank = text[:begin] + " " * (end - begin) + text[end:]
 
     def _make(self, kind: str, value: object, at: int | None = None, **more) -> Statement:
         model = at is not None and self._of_model(at)
@@ -250,7 +271,17 @@ class _Reader:
                 "saturated", tuple(re.findall(r"red|green|blue", match["names"].lower()))
             )
         if pattern.UNSETTLED.search(text):
-            yield self._make("same look", True)
+            yield self._make("unsettled", True)
+        if pattern.CLASS_SETTLED.search(text):
+            yield self._make("class settled", True)
+        if pattern.ONLY_FIT.search(self.text):
+            yield self._make("only fit", True)
+        if pattern.BARE_FITS.search(text):
+            yield self._make("rival", (0,))
+        elif pattern.RIVAL.search(text):
+            yield self._make("rival", tuple(m.layer_count for m in self.mentions if m.layer_count))
+        if pattern.CUT.search(text):
+            yield self._make("cut", True)
         if pattern.POOR_FIT.search(text):
             yield self._make("poor fit", True)
         if pattern.ALONE.search(text):
@@ -285,7 +316,11 @@ class _Reader:
 
 def _named_by(before: str) -> bool:
     """Tell whether a preposition belongs to a name: a flake of two layers."""
-    return bool(re.search(r"\b(?:flake|piece|region) of $", before))
+    return bool(re.search(r"\b(?:flake|piece|region|film|area) of $", before))
+
+
+def _blanked(match: re.Match) -> str:
+    return " " * len(match[0])
 
 
 def _closest(mentions: list[LayerMention], at: int) -> LayerMention:

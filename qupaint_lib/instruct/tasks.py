@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from qupaint_lib.annotations import LAYER_CLASSES
 from qupaint_lib.answers import number_word
-from qupaint_lib.instruct import describe, evidence
+from qupaint_lib.instruct import describe, evidence, judge
+from qupaint_lib.instruct import phrases as say
 from qupaint_lib.instruct import questions as ask
 from qupaint_lib.instruct.draft import Context, Draft
 from qupaint_lib.instruct.facts import slack
-from qupaint_lib.instruct.lexicon import a_flake, joined, layers, material_word
+from qupaint_lib.instruct.lexicon import IN_WORDS, a_flake, joined, layers, material_word
 from qupaint_lib.instruct.refer import anchor_of, expression_for
 
 Turn = tuple[str, Draft]
@@ -18,6 +19,7 @@ Turn = tuple[str, Draft]
 _KINDS = {"Mono": "monolayer", "Few": "few-layer", "Thick": "thick"}
 _XYWH = {"xywh": "[x,y,w,h]"}  # as the release spells it; brackets hold alternatives here
 _EXPLAINED = 3  # flakes that a reasoning explains one by one
+_MANY, _EXPLAINED_OF_MANY = 5, 2  # of more flakes than this, so many
 
 
 def count(context: Context) -> Turn:
@@ -26,10 +28,11 @@ def count(context: Context) -> Turn:
     listed = context.by_size[: context.max_boxes]
     total = len(facts.flakes)
     if not total:
-        draft = Draft(voice.say(ask.NONE, {"one": "flake"}), before=[voice.say(ask.EMPTY)])
+        draft = Draft(voice.say(ask.NONE, {"one": "flake"}), before=[_empty(context)])
         return voice.say(ask.COUNT), draft
     kinds = [(label, len(facts.of(label))) for label in LAYER_CLASSES]
-    words = [f"{number_word(n)} {_KINDS[label]}" for label, n in kinds if n]
+    largest = IN_WORDS if total <= IN_WORDS else 0  # words and digits do not mix
+    words = [f"{number_word(n, largest=largest)} {_KINDS[label]}" for label, n in kinds if n]
     parts = _counted(total, "flake")
     if len(words) > 1 and all(facts.labels):
         ends = "flake" if [n for _, n in kinds if n][-1] == 1 else "flakes"
@@ -63,7 +66,7 @@ def localise(context: Context) -> Turn:
     question = voice.say(ask.LOCALISE, _XYWH)
     listed = context.by_size[: context.max_boxes]
     if not listed:
-        draft = Draft(voice.say(ask.NONE, {"one": "flake"}), before=[voice.say(ask.EMPTY)])
+        draft = Draft(voice.say(ask.NONE, {"one": "flake"}), before=[_empty(context)])
         return question, draft
     statement = _listing(context, len(facts.flakes), len(listed), "flake", plain_noun=True)
     explain = _varied(context, listed)
@@ -144,7 +147,8 @@ def layer(context: Context) -> Turn | None:
     if facts.layer_counts[i] is None:
         statement = voice.say(ask.IS_CLASS, {"a": a})
     else:
-        statement = voice.say(ask.HAS_LAYERS, {"n": layers(facts.layer_counts[i]), "a": a})
+        told = ask.HAS_LAYERS if judge.settled(facts, i) else ask.HAS_LAYERS_OPEN
+        statement = voice.say(told, {"n": layers(facts.layer_counts[i]), "a": a})
     return question, Draft(statement, [i], [i], [i])
 
 
@@ -162,7 +166,7 @@ def terraces(context: Context) -> Turn | None:
     question = voice.say(ask.TERRACES, {"box": facts.box_texts[voice.pick(members)]})
     if len(members) == 1:
         return question, Draft(voice.say(ask.ONE_TERRACE), members, members, members)
-    statement = voice.sentence(ask.HAS_TERRACES, {"k": number_word(len(members))})
+    statement = voice.sentence(ask.HAS_TERRACES, {"k": number_word(len(members), largest=IN_WORDS)})
     return question, Draft(statement, members, members, members[:_EXPLAINED])
 
 
@@ -172,55 +176,61 @@ def contrast(context: Context) -> Turn | None:
     if not facts.flakes:
         return None
     listed = context.by_size[: context.max_boxes]
+    statement, commit = _range(context)
+    question = voice.say(ask.CONTRAST)
+    explain = _varied(context, listed)
+    return question, Draft(statement, commit, listed, explain, _setting(context))
+
+
+def _range(context: Context) -> tuple[str, list[int]]:
+    """Return over which ΔE the flakes range, or that of the largest where not all are known."""
+    facts, voice = context.facts, context.voice
     seen, model = facts.observed.delta_e, facts.expected.delta_e
     ends = list(zip((seen.min(), seen.max()), (model.min(), model.max()), strict=True))
     tones = {(evidence.tone_of(facts, i) or ("",))[0] for i in range(len(facts.flakes))}
-    alike = len(tones) == 1 and "" not in tones
-    if (
-        not all(abs(a - b) <= slack("delta_e", b) for a, b in ends)
-        and alike
-        and len(facts.flakes) > 1
-    ):
-        statement = voice.say(ask.ALL_TONE, {"tone": tones.pop()})
-    elif not all(abs(a - b) <= slack("delta_e", b) for a, b in ends):
-        parts = _counted(len(facts.flakes), "flake")
-        templates = ask.TOTAL if len(facts.flakes) > 1 else ask.TOTAL_ONE
-        statement = voice.sentence(templates, {"parts": parts})
-    else:
-        words = {"low": f"{ends[0][0]:.1f}", "high": f"{ends[1][0]:.1f}"}
-        if len(facts.flakes) == 1:
-            statement = voice.say(ask.RANGE_ONE, words)
-        elif alike:
-            statement = voice.say(ask.RANGE_TONE, {**words, "tone": tones.pop()})
-        else:
-            statement = voice.say(ask.RANGE, words)
-    question = voice.say(ask.CONTRAST)
-    explain = _varied(context, listed, 4)
-    return question, Draft(statement, (), listed, explain, _setting(context))
+    alike = len(tones) == 1 and "" not in tones and len(facts.flakes) > 1
+    words = {"tone": next(iter(tones))}
+    if all(abs(a - b) <= slack("delta_e", b) for a, b in ends):
+        words |= {"low": f"{ends[0][0]:.1f}", "high": f"{ends[1][0]:.1f}"}
+        one = ask.RANGE_ONE if len(facts.flakes) == 1 else ask.RANGE
+        return voice.say(ask.RANGE_TONE if alike else one, words), []
+    if alike:
+        return voice.say(ask.ALL_TONE, words), []
+    known = [i for i in context.by_size if abs(seen[i] - model[i]) <= slack("delta_e", model[i])]
+    if known:
+        return voice.say(ask.RANGE_KNOWN, {"de": f"{seen[known[0]]:.1f}"}), known[:1]
+    parts = _counted(len(facts.flakes), "flake")
+    return voice.sentence(
+        ask.TOTAL if len(facts.flakes) > 1 else ask.TOTAL_ONE, {"parts": parts}
+    ), []
 
 
 def material(context: Context) -> Turn:
-    """What the flakes are made of."""
+    """What the flakes are made of, and whether the light tells."""
     facts, voice = context.facts, context.voice
-    statement = voice.say(ask.MATERIAL_IS, {"material": material_word(facts.material)})
-    return voice.say(ask.MATERIAL), _with_evidence(context, statement)
+    told = ask.MATERIAL_IS if judge.material_settled(facts) else ask.MATERIAL_TAKEN
+    statement = voice.say(told, {"material": material_word(facts.material)})
+    draft = _with_evidence(context, statement, "material", describe.material_sentences)
+    return voice.say(ask.MATERIAL), draft
 
 
 def substrate(context: Context) -> Turn:
-    """What the flakes lie on."""
-    voice = context.voice
-    statement = voice.say(ask.SUBSTRATE_IS, {"oxide": describe.oxide_text(context.facts)})
-    return voice.say(ask.SUBSTRATE), _with_evidence(context, statement)
-
-
-def _with_evidence(context: Context, statement: str) -> Draft:
+    """What the flakes lie on, and whether the light tells."""
     facts, voice = context.facts, context.voice
-    clear = [i for i in context.by_size if evidence.observed_is_expected(facts, i)]
-    shown = [i for i in clear if facts.layer_counts[i] and facts.layer_counts[i] <= 8][:2]
-    before = [*_setting(context)]
-    if context.pad:
-        before.append(describe.prediction_sentences(facts, (1, 2), voice))
-    return Draft(statement, (), shown, shown[:1], before)
+    told = ask.SUBSTRATE_IS if judge.oxide_settled(facts) else ask.SUBSTRATE_TAKEN
+    statement = voice.say(told, {"oxide": describe.oxide_text(facts)})
+    draft = _with_evidence(context, statement, "stack", describe.oxide_sentences)
+    return voice.say(ask.SUBSTRATE), draft
+
+
+def _with_evidence(context: Context, statement: str, what: str, sentences: Callable) -> Draft:
+    """Return a draft that holds a statement against the most telling flake and an alternative."""
+    facts, voice, i = context.facts, context.voice, judge.telling_flake(context.facts)
+    if not context.pad:
+        return Draft(statement)
+    if i is None:
+        return Draft(statement, before=[voice.sentence(say.LIGHT_UNTOLD, {"what": what})])
+    return Draft(statement, (), [i], (), sentences(facts, i, f"{{f{i}}}", voice), rest=False)
 
 
 def _is_it(context: Context, i: int, yes: bool) -> Turn:
@@ -233,7 +243,8 @@ def _is_it(context: Context, i: int, yes: bool) -> Turn:
         label = true if yes else voice.pick([c for c in LAYER_CLASSES if c != true])
         a = f"a {_one(_KINDS[label])}"
     question = voice.say(ask.IS_IT, {"box": facts.box_texts[i], "a": a})
-    statement = voice.say(ask.YES_IS if yes else ask.NO_IS, {"a": a, "true": true_a})
+    told = (ask.YES_IS, ask.NO_IS) if judge.settled(facts, i) else (ask.YES_IS_OPEN, ask.NO_IS_OPEN)
+    statement = voice.say(told[not yes], {"a": a, "true": true_a})
     return question, Draft(statement, [i], [i], [i])
 
 
@@ -258,7 +269,8 @@ def _about(
     room = max(min(context.max_boxes, 12) - len(found), 0)
     others = [i for i in context.by_size if i not in found][:room]
     listed = sorted([*found, *others], key=lambda i: -facts.areas[i])
-    explain = [*found[:_EXPLAINED], *others[:1]]
+    explain = found[:_EXPLAINED_OF_MANY] if len(listed) > _MANY else found[:_EXPLAINED]
+    explain = [*explain, *others[:1]]
     return Draft(statement, found if commit else (), listed, explain, _setting(context))
 
 
@@ -268,7 +280,7 @@ def _absent(
     """Return a draft that says why there is none: what it would look like, and what there is."""
     facts, voice = context.facts, context.voice
     if not facts.flakes:
-        return Draft(statement, before=[voice.say(ask.EMPTY)])
+        return Draft(statement, before=[_empty(context)])
     listed = context.by_size[: min(context.max_boxes, 12)]
     before = []
     count = layer_count or (1 if label == "Mono" else None)
@@ -280,7 +292,9 @@ def _absent(
     )
     if label == "Mono" and thin in listed:
         words = {"f": f"{{f{thin}}}", "n": layers(facts.layer_counts[thin])}
-        before.append(voice.sentence(ask.THIN, words))
+        before.append(
+            voice.sentence(ask.THIN if judge.settled(facts, thin) else ask.THIN_OPEN, words)
+        )
     explain = [thin] if thin in listed else listed[:1]
     return Draft(
         statement, (), listed, [*explain, *[i for i in listed if i not in explain][:1]], before
@@ -294,13 +308,20 @@ def _listing(context: Context, total: int, shown: int, kind: str, *, plain_noun:
     if shown < total:
         words = {"count": counted, "the_count": f"the {counted}", "k": str(shown)}
         return voice.sentence(ask.LARGEST, words)
-    return voice.sentence(ask.LISTED if total > 1 else ask.LISTED_ONE, {"count": counted})
+    templates = (ask.LISTED_ONE, ask.LISTED_TWO, ask.LISTED)[min(total, 3) - 1]
+    return voice.sentence(templates, {"count": counted})
+
+
+def _empty(context: Context) -> str:
+    """Return that there is no flake; debris that the scene knows of is not called substrate."""
+    debris = getattr(context.facts.scene, "debris", ())
+    return context.voice.say(ask.EMPTY_DEBRIS if debris else ask.EMPTY)
 
 
 def _counted(number: int, kind: str, *, plain_noun: bool = True) -> str:
     """Return such as ``"three flakes"`` or ``"one monolayer flake"``."""
     noun = kind if plain_noun else f"{kind} flake"
-    return f"{number_word(number)} {noun}{'' if number == 1 else 's'}"
+    return f"{number_word(number, largest=IN_WORDS)} {noun}{'' if number == 1 else 's'}"
 
 
 def _one(kind: str) -> str:
@@ -309,7 +330,7 @@ def _one(kind: str) -> str:
 
 def _setting(context: Context) -> list[str]:
     """Return what lies on what, where physics may be spoken of."""
-    if not context.pad or context.voice.chance(0.4):
+    if not context.pad or context.voice.number() < 0.4:
         return []
     return [describe.setting_sentence(context.facts, context.voice)]
 
@@ -319,6 +340,7 @@ def _varied(context: Context, listed: Sequence[int], most: int = _EXPLAINED) -> 
     order = context.voice.shuffled(listed)
     firsts = [next((i for i in order if context.facts.labels[i] == c), None) for c in LAYER_CLASSES]
     firsts = [i for i in firsts if i is not None]
+    most = min(most, _EXPLAINED_OF_MANY) if len(listed) > _MANY else most
     return [*firsts, *[i for i in order if i not in firsts and context.facts.labels[i]]][:most]
 
 

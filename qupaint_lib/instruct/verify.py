@@ -14,7 +14,7 @@ from qupaint_lib.answers import count_mentions, find_boxes, format_box, layer_me
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.instruct.checks import CHECKS, Outcome, check_box, names_of_materials
 from qupaint_lib.instruct.facts import Facts, facts_of
-from qupaint_lib.instruct.patterns import REFERENCE
+from qupaint_lib.instruct.patterns import CLOSEST, REFERENCE, SENTENCE
 from qupaint_lib.instruct.refer import resolve
 from qupaint_lib.instruct.statements import Statement, read_answer, read_statements
 
@@ -153,8 +153,10 @@ def _boxes(text: str, facts: Facts, min_iou: float) -> list[Claim]:
         label, count = labelled.get(box, (None, None))
         outcome = check_box(box, label, count, facts, min_iou)
         claims.append(_claim(f"{label or 'flake'} at {box}", "box", (label, count), outcome))
-    if len(parsed.boxes) > 1:
-        on = [facts.find(box)[0] for box in parsed.boxes]
+    for boxes in (parsed.boxes, parsed.candidates):
+        if len(boxes) < 2:
+            continue
+        on = [facts.find(box)[0] for box in boxes]
         different = len(set(on)) == len(on)
         claims.append(
             _claim(
@@ -220,8 +222,14 @@ def _materials(text: str, facts: Facts) -> list[Claim]:
     there = {facts.material, stack.oxide, stack.substrate, stack.ambient, *layers}
     return [
         _claim(text[:60], "material", name, Outcome(name in there, facts.material))
-        for name in names_of_materials(text)
+        for name in names_of_materials(_without_others(text))
     ]
+
+
+def _without_others(text: str) -> str:
+    """Return a text without the other materials that it holds against the one that is there."""
+    kept = (s for s in SENTENCE.split(text) if s and not (CLOSEST.search(s) and "σ" in s))
+    return "\n".join(kept)
 
 
 def _verdict(question: str, text: str, facts: Facts, min_iou: float) -> list[Claim]:

@@ -12,7 +12,7 @@ from qupaint_lib.instruct import TASK_NAMES
 
 METHODS = ("full", "lora", "scratch")
 DIALOGUES = ("stored", "fresh", "none")
-SCHEDULES = ("cosine", "linear", "constant")
+SCHEDULES = ("cosine", "linear", "constant_with_warmup")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainConfig:
         Of w and b of Eq. 5: at 2e-5 two scalars barely move.
     warmup : float
         Share of the steps over which the rates rise from 0.
-    schedule : {"cosine", "linear", "constant"}
+    schedule : {"cosine", "linear", "constant_with_warmup"}
         How they fall after it.
     batch_size, accumulation : int
         Images per step and process, and steps whose gradients are added up.
@@ -134,9 +134,10 @@ class TrainConfig:
 
         Parameters
         ----------
-        name : {"paper", "lora", "dense", "nano"}
-            The paper's; the same with low-rank updates; the two stages of the shipped model, from
-            scratch: its vision tower alone, then all of it.
+        name : {"paper", "lora", "dense", "nano", "finish"}
+            The paper's; the same with low-rank updates; the three stages of the shipped model, from
+            scratch: its vision tower alone, all of it at an even rate, and with a rate that falls
+            to 0.
         **changes
             Attributes.
         """
@@ -164,32 +165,27 @@ _NANO_TASKS = {
     "contrast": 0.7, "material": 0.5, "substrate": 0.5, "dialogue": 0.3,
 }  # fmt: skip
 
+_NANO: dict[str, Any] = {
+    "method": "scratch",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.05,
+    "batch_size": 8,
+    "max_tokens": 512,
+    "dialogues": "fresh",
+    "dialogues_per_image": 8,
+    "full_share": 0.15,
+    "max_boxes": 12,
+    "max_answer_tokens": 640,
+    "tasks": _NANO_TASKS,
+    "dense_loss_weight": 1.0,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "lora": {"method": "lora", "learning_rate": 1e-4},
-    "dense": {
-        "method": "scratch",
-        "learning_rate": 1e-3,
-        "weight_decay": 0.05,
-        "batch_size": 16,
-        "epochs": 1,
-        "dialogues": "none",
-        "dense_loss_weight": 1.0,
-    },
-    "nano": {
-        "method": "scratch",
-        "learning_rate": 1e-3,
-        "weight_decay": 0.05,
-        "batch_size": 8,
-        "max_tokens": 512,
-        "dialogues": "fresh",
-        "dialogues_per_image": 8,
-        "full_share": 0.15,
-        "max_boxes": 12,
-        "max_answer_tokens": 640,
-        "tasks": _NANO_TASKS,
-        "dense_loss_weight": 1.0,
-    },
+    "dense": {**_NANO, "batch_size": 16, "epochs": 1, "dialogues": "none"},
+    "nano": {**_NANO, "schedule": "constant_with_warmup"},
+    "finish": {**_NANO, "schedule": "linear", "full_share": 0.3, "seed": 1},
 }
 
 

@@ -142,7 +142,7 @@ def arguments(config: TrainConfig, out: Path, validated: bool, progress: bool) -
         dataloader_pin_memory=torch.cuda.is_available(),
         dataloader_persistent_workers=config.workers > 0,
         remove_unused_columns=False,
-        label_names=["labels"],
+        label_names=["dense_labels" if config.dialogues == "none" else "labels"],
         prediction_loss_only=True,
         logging_steps=config.log_steps,
         logging_first_step=True,

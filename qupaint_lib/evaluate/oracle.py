@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qupaint_lib.instruct import Facts
+from qupaint_lib.instruct.facts import MODEL_ERROR
 from qupaint_lib.instruct.quantities import predict
 
 # Every count up to 60, then 3 % apart: what is thicker than *few* need not be told exactly.
@@ -12,12 +13,13 @@ CANDIDATES = tuple(sorted({*range(1, 61), *np.geomspace(61, 1500, 110).astype(in
 
 
 def palette_layer(facts: Facts, flake: int) -> int:
-    """Return the layer count whose predicted colour is nearest to the one a flake shows.
+    """Return the layer count whose predicted contrast is nearest to the one a flake shows.
 
-    Colours are differences of L*, a*, b* to the substrate, measured over the flake's true mask
-    (without an image, those of its own contrast), and distances are ΔE of CIE 1976. Whoever knows
-    neither the mask nor the microscope cannot do better on average; what a model lacks to it is
-    not for the optics to give.
+    The contrast is measured over the flake's true mask (without an image, it is the flake's own),
+    and distances are in units of the optical model's error, as `Facts.misfit` has them. Where a
+    channel is saturated, colours are compared: differences of L*, a*, b* to the substrate. Who
+    knows neither the mask nor the microscope can hardly do better; what a model lacks to this
+    ceiling is not for the optics to give.
 
     Parameters
     ----------
@@ -29,10 +31,13 @@ def palette_layer(facts: Facts, flake: int) -> int:
     Returns
     -------
     int
-        One of `CANDIDATES`; where the colour cannot be told, the thickest of them.
+        One of `CANDIDATES`; where nothing can be measured, the thickest of them.
     """
-    shown = facts.observed.lab_shift[flake]
+    contrasts, shifts = predict(facts.scene.material, facts.scene.microscope, CANDIDATES)
+    shown, unit = facts.observed.contrast[flake], MODEL_ERROR[0] + MODEL_ERROR[1] * abs(contrasts)
+    distance = (((contrasts - shown) / unit) ** 2).sum(axis=1)
     if np.isnan(shown).any():
+        distance = ((shifts - facts.observed.lab_shift[flake]) ** 2).sum(axis=1)
+    if np.isnan(distance).any():
         return CANDIDATES[-1]
-    _, shifts = predict(facts.scene.material, facts.scene.microscope, CANDIDATES)
-    return CANDIDATES[int(((shifts - shown) ** 2).sum(axis=1).argmin())]
+    return CANDIDATES[int(distance.argmin())]

@@ -2,7 +2,8 @@
 
 Matching is done by faster-coco-eval in C++, once; what follows is an average precision in which
 every image has a weight. With all weights 1 it is pycocotools' own figure, to 1e-12, and with the
-weights of a resample it is what pycocotools would say of an image list with repeats.
+weights of a resample it is what pycocotools would say of an image list with repeats, but for the
+order among equal scores.
 """
 
 from __future__ import annotations

@@ -76,7 +76,10 @@ def bootstrap_interval(
         raise ArgumentError("resamples", resamples, "at least 1")
     if not 0 < level < 1:
         raise ArgumentError("level", level, "a probability in (0, 1)")
-    names, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    groups = np.asarray(groups)
+    if groups.ndim != 1:
+        raise ArgumentError("groups", f"an array of shape {groups.shape}", "one name per case")
+    names, group_of = np.unique(groups, return_inverse=True)
     if not len(names):
         empty = np.full(np.shape(statistic(np.zeros(0))), np.nan)[()]
         return empty, empty

@@ -12,6 +12,7 @@ otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -92,7 +93,9 @@ def synthetic_scene(number: int) -> Scene:
     return replace(scene, conditions=replace(scene.conditions, jpeg_quality=JPEG_QUALITY))
 
 
-def build_synthetic(out: str | Path, *, progress: bool = False) -> Benchmark:
+def build_synthetic(
+    out: str | Path, *, numbers: Sequence[int] | None = None, progress: bool = False
+) -> Benchmark:
     """Write qf-bench-synthetic: 192 images of 448 × 448 pixels in QF-Bench's layout.
 
     Images say their ``split``, ``difficulty``, ``microscope``, ``substrate``,
@@ -103,12 +106,20 @@ def build_synthetic(out: str | Path, *, progress: bool = False) -> Benchmark:
     ----------
     out : path
         A new or empty folder.
+    numbers : sequence of int, optional
+        Write these images only, for a quick look: each is as it is in the whole.
     progress : bool, optional
         Show a progress bar.
     """
     from tqdm import tqdm
 
-    every = tqdm(synthetic_images(), desc=NAME, unit="image", disable=not progress)
+    every = synthetic_images()
+    if numbers is not None:
+        for number in numbers:
+            if not 0 <= number < len(every):
+                raise ArgumentError("numbers", number, f"0 to {len(every) - 1}")
+        every = [every[number] for number in numbers]
+    every = tqdm(every, desc=NAME, unit="image", disable=not progress)
     info = {"description": f"{NAME}, version {VERSION}", "name": NAME, "version": str(VERSION)}
     return save_benchmark((_drawn(about) for about in every), out, info=info)
 

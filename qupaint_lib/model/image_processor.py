@@ -10,7 +10,7 @@ from transformers.image_processing_utils import BaseImageProcessor, BatchFeature
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import PATCH_PX, TILE_PX
-from qupaint_lib.model.tiling import as_codes, cut, patch_attention, to_canvas
+from qupaint_lib.model.tiling import as_codes, cut, patch_attention, relief, to_canvas
 
 
 class QuPaintImageProcessor(BaseImageProcessor):
@@ -27,6 +27,9 @@ class QuPaintImageProcessor(BaseImageProcessor):
         Whether α is computed and carried.
     pia_delta_e_scale : float, optional
         α = min(ΔE / scale, 1); without it the min–max of each image (Eq. 18).
+    contrast_gain : float, optional
+        Bring out what deviates from the substrate: see `tiling.relief`. Without it images are
+        normalised as InternVL does.
     **kwargs
         What transformers keeps with a processor.
     """
@@ -40,6 +43,7 @@ class QuPaintImageProcessor(BaseImageProcessor):
         tiles: Sequence[int] = (1, 1),
         pia: bool = True,
         pia_delta_e_scale: float | None = None,
+        contrast_gain: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -49,6 +53,7 @@ class QuPaintImageProcessor(BaseImageProcessor):
         self.tiles = check_tiles(tiles)
         self.pia = bool(pia)
         self.pia_delta_e_scale = pia_delta_e_scale
+        self.contrast_gain = contrast_gain
 
     def preprocess(
         self,
@@ -106,7 +111,7 @@ class QuPaintImageProcessor(BaseImageProcessor):
         """Return the tiles (T, 4, S, S) of an image."""
         canvas = to_canvas(as_codes(image), self.tile_px, tiles)
         if not self.pia:
-            return cut(canvas, None, self.tile_px)
+            return self._brought_out(cut(canvas, None, self.tile_px))
         if attention is None:
             scale = self.pia_delta_e_scale
             attention = patch_attention(canvas, self.patch_px, delta_e_scale=scale)
@@ -114,7 +119,12 @@ class QuPaintImageProcessor(BaseImageProcessor):
         if np.shape(attention) != expected:
             allowed = f"one number per patch of the canvas, {expected}"
             raise ArgumentError("attention", np.shape(attention), allowed)
-        return cut(canvas, np.asarray(attention), self.tile_px)
+        return self._brought_out(cut(canvas, np.asarray(attention), self.tile_px))
+
+    def _brought_out(self, tiles: np.ndarray) -> np.ndarray:
+        if self.contrast_gain is not None:
+            tiles[:, :3] = relief(tiles[:, :3], self.contrast_gain)
+        return tiles
 
 
 def check_tiles(tiles: Sequence[int]) -> tuple[int, int]:

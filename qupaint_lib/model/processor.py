@@ -96,6 +96,7 @@ class QuPaintProcessor(ProcessorMixin):
             tiles=tiles,
             pia=config.pia_variant != "none",
             pia_delta_e_scale=config.pia_delta_e_scale,
+            contrast_gain=config.contrast_gain,
         )
         processor = cls(image_processor, tokenizer, config.image_seq_length, **kwargs)
         processor.check_fits(config)
@@ -117,6 +118,7 @@ class QuPaintProcessor(ProcessorMixin):
             "patch_px": (images.patch_px, config.patch_px),
             "pia": (images.pia, config.pia_variant != "none"),
             "pia_delta_e_scale": (images.pia_delta_e_scale, config.pia_delta_e_scale),
+            "contrast_gain": (images.contrast_gain, config.contrast_gain),
         }
         for name, (ours, models) in pairs.items():
             if ours != models:

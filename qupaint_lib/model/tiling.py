@@ -15,6 +15,7 @@ from qupaint_lib.pia import patch_scores
 from qupaint_lib.pia.paper import normalised
 
 CANVAS_TILES = (4, 3)  # columns and rows: the released canvas of 1792 × 1344 px
+SUBSTRATE_GAIN = 0.1  # of the median colour in `relief`
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -139,6 +140,24 @@ def cut(canvas: np.ndarray, attention: np.ndarray | None, tile_px: int) -> np.nd
     if attention is not None:
         _spread(_attention_tiles(attention, (columns, rows)), out[:, 3])
     return out
+
+
+def relief(tiles: np.ndarray, contrast_gain: float) -> np.ndarray:
+    """Return tiles with the substrate's colour drawn back and the deviations from it brought out.
+
+    A monolayer changes the light by a few percent, so that all patches of an image look alike to a
+    vision tower that has yet to learn: their common colour outweighs what tells them apart. Here
+    the median colour, that of the substrate, counts a tenth, and what deviates from it more.
+
+    Parameters
+    ----------
+    tiles : (T, 3, S, S) float32 array
+        Normalised by ImageNet's mean and deviation; all of one image.
+    contrast_gain : float
+        Factor of the deviations from the median.
+    """
+    substrate = np.median(tiles[:, :, ::2, ::2], axis=(0, 2, 3))[:, None, None]
+    return SUBSTRATE_GAIN * substrate + contrast_gain * (tiles - substrate)
 
 
 def windows(shape: tuple[int, int], window: tuple[int, int], overlap_px: int) -> list[Window]:

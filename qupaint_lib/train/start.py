@@ -19,6 +19,7 @@ from qupaint_lib.train.examples import (
     seen_scene,
 )
 
+CONTRAST_GAIN = 4.0
 BOX_STEP = 0.5  # percent: a pixel of an image of 224
 READ_IMAGES = 300
 _BOXES = re.compile(r"<box>[^<]*</box>")
@@ -65,7 +66,8 @@ def start_nano(
     dense = {}
     if config.dense_loss_weight:
         dense = {"dense_classes": DENSE_CLASSES, "dense_boxes": True}
-    options = {"image_size": image_size, "patch_size": patch_size, **dense, **options}
+    shape = {"image_size": image_size, "patch_size": patch_size, "contrast_gain": CONTRAST_GAIN}
+    options = {**shape, **dense, **options}
     rng = np.random.default_rng([config.seed, 3])
     assistant = from_scratch(size, rng, tokenizer=tokenizer, **options)
     assistant.processor.box_step = box_step

@@ -42,7 +42,7 @@ CONTRAST = (
     "{sub}{tail}",
     "[once averaged|after averaging|with the edges left out], {fs} pixels [differ|"
     "deviate|depart] by {c} from {sub}{tail}",
-    "[comparing|setting] {f} [with|beside|against] {sub} [gives|yields|leaves|shows] {c}{tail}",
+    "[comparing {f} with|setting {f} against] {sub} [gives|yields|leaves|shows] {c}{tail}",
     "[there is|one finds|one reads] a [contrast|difference in light] of {c} between {f} and "
     "{sub}{tail}",
     "[well inside|away from|clear of|inside] its [edges|edge|outline|rim], {f} [differs|deviates|"
@@ -177,14 +177,14 @@ FIT = (
     "[counted|read|taken|treated] as {m}, {f} would [be off|be out|deviate|miss] by {dm} σ; as "
     "{n}, "
     "[only by|by] {d} σ",
-    "at {d} σ, {n} [fits|agrees|matches] [|clearly |far ]better than {m} at {dm} σ",
+    "at {d} σ, {n} [fits|agrees|matches] [better|closer] than {m} at {dm} σ",
     "the next [candidate|layer count|possibility|choice], {m}, [is off by|misses by|deviates by|is "
     "at] {dm} σ, [against|compared with|as against] {d} σ for {n}",
     "[of|among|between] the neighbouring [layer counts|possibilities|candidates], {n} [is closest|"
     "is nearest|fits best|leads] at {d} σ; {m} [follows|comes next|is next|ranks second] at {dm} σ",
     "{n} [explains|reproduces|matches|accounts for|describes] the [contrast|measurement|measured "
     "light|light] to {d} σ, {m} [only|no better than] to {dm} σ",
-    "{m} [can be excluded|is ruled out|is excluded|can be ruled out|drops out] at {dm} σ, [while|"
+    "{m} [fits worse|is less likely|comes second|agrees less well] at {dm} σ, [while|"
     "whereas|and] {n} [fits|agrees] to {d} σ",
     "no other count up to {most} layers fits as well: {n} [is|lies] at {d} σ, {m} at {dm} σ",
     "[comparing|weighing] layer counts, {n} [is|comes out] at {d} σ and {m} at {dm} σ",
@@ -193,7 +193,7 @@ FIT = (
     "the [misfit|deviation|residual|discrepancy|distance] [grows|rises|goes] from {d} σ for {n} to "
     "{dm} σ for {m}",
     "only {d} σ from {n}, the [light|contrast|measurement] is {dm} σ from {m}",
-    "between {n} and {m} the [light|contrast|measurement] [decides|is clear|leaves no choice]: "
+    "between {n} and {m} the [light|contrast|measurement] [decides|is clear|prefers the first]: "
     "{d} σ "
     "against {dm} σ",
     "the model [of|for] {n} is met to {d} σ, [that|the one] [of|for] {m} missed by {dm} σ",
@@ -307,8 +307,8 @@ IDENTIFY = (
     "{a}{group}",
     "[light|contrast|colour] and [model|theory|calculation] [concur|agree|coincide]: {f} is {a}"
     "{group}",
-    "[this leaves|that leaves|there remains] only one reading: {f} is {a}{group}",
-    "[there is little doubt|it is clear|we find|one sees] that {f} is {a}{group}",
+    "[this leaves|that leaves|there remains] one reading: {f} is {a}{group}",
+    "[we find|one sees|the numbers show|it appears] that {f} is {a}{group}",
     "{f} can [|safely |fairly ]be [called|read as|counted as] {a}{group}",
     "[by its contrast|by its light|judged by contrast], {f} is {a}{group}",
     "[this|that] [fixes|settles|decides] the [count|layer count|thickness]: {f} is {a}{group}",

@@ -72,7 +72,8 @@ def names_of_materials(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _near(stated: float, true: float, tolerance: float, digits: int) -> Outcome:
+def near(stated: float, true: float, tolerance: float, digits: int) -> Outcome:
+    """Return whether a stated number is true within a tolerance and its rounding."""
     tolerance = tolerance + 0.51 * 10.0**-digits
     if not np.isfinite(true):
         return Outcome(None, None, tolerance)
@@ -90,7 +91,7 @@ def _flakes(statement: Statement, facts: Facts, min_iou: float) -> list[int] | N
     return found
 
 
-def _each(check: Callable[[Statement, Facts, int], Outcome]) -> Callable:
+def each(check: Callable[[Statement, Facts, int], Outcome]) -> Callable:
     """Return a check of every flake that a statement is about: it holds if all of them hold."""
 
     def check_all(statement: Statement, facts: Facts, min_iou: float) -> Outcome:
@@ -135,31 +136,31 @@ def _either(model: Callable, seen: Callable) -> Callable:
 def _seen_contrast(s: Statement, facts: Facts, i: int) -> Outcome:
     channel, value = s.value
     true = facts.observed.contrast[i, channel]
-    return _near(value, true, facts.tolerance("contrast", true), s.digits)
+    return near(value, true, facts.tolerance("contrast", true), s.digits)
 
 
 def _model_contrast(s: Statement, facts: Facts, count: int) -> Outcome:
     channel, value = s.value
-    return _near(value, facts.predicted(count)[0][channel], 0, s.digits)
+    return near(value, facts.predicted(count)[0][channel], 0, s.digits)
 
 
 def _seen_delta_e(s: Statement, facts: Facts, i: int) -> Outcome:
     true = facts.observed.delta_e[i]
-    return _near(s.value, true, facts.tolerance("delta_e", true), s.digits)
+    return near(s.value, true, facts.tolerance("delta_e", true), s.digits)
 
 
 def _model_delta_e(s: Statement, facts: Facts, count: int) -> Outcome:
-    return _near(s.value, facts.predicted_delta_e(count), 0, s.digits)
+    return near(s.value, facts.predicted_delta_e(count), 0, s.digits)
 
 
 def _lightness(s: Statement, facts: Facts, i: int) -> Outcome:
     true = facts.observed.lab_shift[i, 0]
-    return _near(s.value, true, facts.tolerance("lightness", true), s.digits)
+    return near(s.value, true, facts.tolerance("lightness", true), s.digits)
 
 
 def _visibility(s: Statement, facts: Facts, i: int) -> Outcome:
     true = facts.observed.visibility[i]
-    return _near(s.value, true, facts.tolerance("visibility", true), s.digits)
+    return near(s.value, true, facts.tolerance("visibility", true), s.digits)
 
 
 def _edge(s: Statement, facts: Facts, i: int) -> Outcome:
@@ -175,7 +176,7 @@ def _misfit(s: Statement, facts: Facts, i: int) -> Outcome:
     if not 1 <= s.layer_count <= MOST_LAYERS:
         return Outcome(None)
     true = facts.misfit(i, s.layer_count)
-    return _near(s.value, true, facts.tolerance("misfit", true), s.digits)
+    return near(s.value, true, facts.tolerance("misfit", true), s.digits)
 
 
 def _same_look(s: Statement, facts: Facts, i: int) -> Outcome:
@@ -187,67 +188,8 @@ def _same_look(s: Statement, facts: Facts, i: int) -> Outcome:
     return Outcome(distance < _SAME_LOOK, distance, _SAME_LOOK)
 
 
-def _rival(s: Statement, facts: Facts, i: int) -> Outcome:
-    """Check that the layer counts named beside a flake's own fit about as well as that."""
-    count = facts.layer_counts[i]
-    others = [n for n in s.value if n != count]
-    if not judge.judged(facts, i) or not others or max(others) > MOST_LAYERS:
-        return Outcome(None)
-    best = facts.misfit(i, count) + judge.RIVAL
-    worst = max(judge.misfit(facts, i, n) for n in others)
-    reach = facts.tolerance("misfit", worst)
-    return Outcome(worst <= best + reach, worst, best + reach)
-
-
-def _unsettled(s: Statement, facts: Facts, i: int) -> Outcome:
-    """Check that a flake's light leaves another layer count, or is not known."""
-    hidden = facts.observed.clipped[i] | facts.expected.clipped[i]
-    if hidden.any() or not judge.judged(facts, i):
-        return Outcome(True, "unknown contrast")
-    count = facts.layer_counts[i]
-    nearest = judge.nearest_rival(facts, i)
-    best = facts.misfit(i, count) + judge.RIVAL
-    reach = facts.tolerance("misfit", nearest)
-    far = count > judge.COUNTABLE or judge.looks_alike(facts, i)
-    return Outcome(far or nearest <= best + reach or not judge.settled(facts, i), nearest, best)
-
-
-def _class_settled(s: Statement, facts: Facts, i: int) -> Outcome:
-    if facts.layer_counts[i] is None:
-        return Outcome(None)
-    holds = judge.settled_class(facts, i)
-    return Outcome(holds, judge.rivals(facts, i) if judge.judged(facts, i) else None)
-
-
-def _only_fit(s: Statement, facts: Facts, i: int) -> Outcome:
-    if not judge.judged(facts, i):
-        return Outcome(None)
-    return Outcome(not judge.rivals(facts, i), judge.rivals(facts, i))
-
-
 def _cut(s: Statement, facts: Facts, i: int) -> Outcome:
     return Outcome(judge.at_border(facts, i), tuple(facts.boxes[i].round(2).tolist()))
-
-
-def _other_material(s: Statement, facts: Facts, i: int) -> Outcome:
-    """Check how far another material is from a flake's layers, and that none is nearer."""
-    name, count, stated = s.value
-    known, own = names_of_materials(name), facts.layer_counts[i]
-    if own is None or not known or known[0] not in FLAKE_MATERIALS:
-        return Outcome(None)
-    nearest, layers, distance = judge.nearest_material(facts, own)
-    found = _near(stated, distance, 0, s.digits)
-    same = (nearest, layers) == (known[0], count)
-    return found._replace(holds=found.holds and same, true=(nearest, layers, round(distance, 2)))
-
-
-def _other_oxide(s: Statement, facts: Facts, i: int) -> Outcome:
-    """Check how far a flake's layers move with another oxide."""
-    oxide, stated, count = s.value
-    own = facts.layer_counts[i]
-    if own is None or not 0 <= oxide <= 10_000 or count not in (None, own):
-        return Outcome(None if own is None else False, own)
-    return _near(stated, judge.oxide_distance(facts, own, oxide), 0, s.digits)
 
 
 def _poor_fit(s: Statement, facts: Facts, i: int) -> Outcome:
@@ -261,11 +203,11 @@ def _agreement(s: Statement, facts: Facts, i: int) -> Outcome:
     if facts.layer_counts[i] is None:
         return Outcome(None)
     true = facts.agreement(i)
-    return _near(s.value / 100, true, facts.tolerance("agreement", true), s.digits + 2)
+    return near(s.value / 100, true, facts.tolerance("agreement", true), s.digits + 2)
 
 
 def _area(s: Statement, facts: Facts, i: int) -> Outcome:
-    return _near(s.value, facts.areas[i], 0.02 * facts.areas[i], s.digits)
+    return near(s.value, facts.areas[i], 0.02 * facts.areas[i], s.digits)
 
 
 def _tone(s: Statement, shift: np.ndarray, slack: float) -> Outcome:
@@ -381,7 +323,7 @@ def _range(s: Statement, facts: Facts, min_iou: float) -> Outcome:
         return Outcome(None)
     true = float(values.min()), float(values.max())
     ends = [
-        _near(stated, value, facts.tolerance("delta_e", value), s.digits)
+        near(stated, value, facts.tolerance("delta_e", value), s.digits)
         for stated, value in zip(s.value, true, strict=True)
     ]
     return Outcome(all(end.holds for end in ends), true, ends[0].tolerance)
@@ -402,40 +344,34 @@ def _magnification(s: Statement, facts: Facts, min_iou: float) -> Outcome:
 
 
 CHECKS: dict[str, Callable[[Statement, Facts, float], Outcome]] = {
-    "contrast": _either(_modelled(_model_contrast), _each(_seen_contrast)),
-    "delta_e": _either(_modelled(_model_delta_e), _each(_seen_delta_e)),
+    "contrast": _either(_modelled(_model_contrast), each(_seen_contrast)),
+    "delta_e": _either(_modelled(_model_delta_e), each(_seen_delta_e)),
     "tone": _either(
         _modelled(lambda s, facts, n: _tone(s, facts.predicted(n)[1], STRENGTH_SLACK)),
-        _each(lambda s, facts, i: _tone(s, facts.observed.lab_shift[i], STRENGTH_SLACK)),
+        each(lambda s, facts, i: _tone(s, facts.observed.lab_shift[i], STRENGTH_SLACK)),
     ),
     "hue": _either(
         _modelled(lambda s, facts, n: _hue(s, facts.predicted(n)[1], facts)),
-        _each(lambda s, facts, i: _hue(s, facts.observed.lab_shift[i], facts)),
+        each(lambda s, facts, i: _hue(s, facts.observed.lab_shift[i], facts)),
     ),
-    "lightness": _each(_lightness),
-    "visibility": _each(_visibility),
-    "edge": _each(_edge),
-    "misfit": _each(_misfit),
-    "same look": _each(_same_look),
-    "poor fit": _each(_poor_fit),
-    "rival": _each(_rival),
-    "unsettled": _each(_unsettled),
-    "class settled": _each(_class_settled),
-    "only fit": _each(_only_fit),
-    "other material": _each(_other_material),
-    "other oxide": _each(_other_oxide),
-    "cut": _each(_cut),
-    "agreement": _each(_agreement),
-    "area": _each(_area),
-    "strongest channel": _each(_channel),
-    "saturated": _each(_saturated),
-    "place": _each(_place),
-    "class": _each(_class),
-    "not a class": _each(_not_class),
-    "layers between": _each(_between),
-    "step": _each(_step),
-    "border": _each(_border),
-    "relation": _each(_relation),
+    "lightness": each(_lightness),
+    "visibility": each(_visibility),
+    "edge": each(_edge),
+    "misfit": each(_misfit),
+    "same look": each(_same_look),
+    "poor fit": each(_poor_fit),
+    "cut": each(_cut),
+    "agreement": each(_agreement),
+    "area": each(_area),
+    "strongest channel": each(_channel),
+    "saturated": each(_saturated),
+    "place": each(_place),
+    "class": each(_class),
+    "not a class": each(_not_class),
+    "layers between": each(_between),
+    "step": each(_step),
+    "border": each(_border),
+    "relation": each(_relation),
     "extreme": _extreme,
     "existence": _existence,
     "ΔE range": _range,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qupaint_lib.answers import number_word
+from qupaint_lib.instruct import conclusions as conclude
 from qupaint_lib.instruct import enumeration as lists
 from qupaint_lib.instruct import judge
 from qupaint_lib.instruct import phrases as say
@@ -26,14 +27,14 @@ from qupaint_lib.instruct.lexicon import IN_WORDS, a_flake, joined, layers, mate
 _CLASS_NOUNS = {"Mono": "monolayer", "Few": "few-layer", "Thick": "thick", None: ""}
 _SHORT_LIST = 4  # candidates beyond which their lines are short
 _CONCLUSIONS = {
-    "settled": say.IDENTIFY,
-    "best": say.BEST,
-    "class": say.IN_CLASS,
-    "open": say.HEDGED,
-    "clipped": say.BY_LABEL_CLIPPED,
-    "poor": say.UNSETTLED,
-    "label": say.BY_LABEL,
-    "plain": say.IDENTIFY_PLAIN,
+    "settled": conclude.IDENTIFY,
+    "best": conclude.BEST,
+    "class": conclude.IN_CLASS,
+    "open": conclude.HEDGED,
+    "clipped": conclude.BY_LABEL_CLIPPED,
+    "poor": conclude.UNSETTLED,
+    "label": conclude.BY_LABEL,
+    "plain": conclude.IDENTIFY_PLAIN,
 }
 
 
@@ -92,11 +93,11 @@ def flake_paragraph(
         sentences.append(_about(templates, fields, names[i], voice, first=not sentences))
     words = {"a": a_flake(facts.layer_counts[i], facts.labels[i], voice.pick(range(9)))}
     if carries == "settled" and voice.number() < 0.4:
-        joined_on = voice.say(say.JOINED, {**words, "f": names[i]})
+        joined_on = voice.say(conclude.JOINED, {**words, "f": names[i]})
         return " ".join([*sentences[:-1], f"{sentences[-1][:-1]}{joined_on}."])
     words |= {"group": "", "kind": _CLASS_NOUNS[facts.labels[i]]}
     if carries == "settled" and facts.layer_counts[i] > 1 and voice.number() < 0.3:
-        words["group"] = voice.say(say.CLASS_GROUP, words)
+        words["group"] = voice.say(conclude.CLASS_GROUP, words)
     sentences.append(_about(_CONCLUSIONS[carries], words, names[i], voice, first=not sentences))
     return " ".join(sentences)
 
@@ -134,7 +135,7 @@ def material_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[st
     """Return how well a flake fits the material, and which other material comes closest."""
     other, k, distance = judge.nearest_material(facts, facts.layer_counts[i])
     rest = {"other": material_word(other), "k": layers(k), "x": f"{distance:.1f}"}
-    templates = say.MATERIAL_FAR if judge.material_settled(facts) else say.MATERIAL_NEAR
+    templates = conclude.MATERIAL_FAR if judge.material_settled(facts) else conclude.MATERIAL_NEAR
     return [*_fit_sentences(facts, i, name, voice), voice.sentence(templates, rest)]
 
 
@@ -146,7 +147,7 @@ def oxide_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[str]:
         return _fit_sentences(facts, i, name, voice)
     rest = {"d2": f"{found[0]:g}", "x": f"{found[1]:.1f}", "n": layers(count)}
     rest["material"] = material_word(facts.material)
-    templates = say.OXIDE_FAR if judge.oxide_settled(facts) else say.OXIDE_NEAR
+    templates = conclude.OXIDE_FAR if judge.oxide_settled(facts) else conclude.OXIDE_NEAR
     return [*_fit_sentences(facts, i, name, voice), voice.sentence(templates, rest)]
 
 
@@ -159,7 +160,7 @@ def _fit_sentences(facts: Facts, i: int, name: str, voice: Voice) -> list[str]:
         return told
     words = {"oxide": oxide_text(facts), "material": material_word(facts.material)}
     words |= {"n": layers(facts.layer_counts[i]), "d": f"{own:.1f}"}
-    return [*told, _about(say.MATERIAL_FIT, words, name, voice, first=True)]
+    return [*told, _about(conclude.MATERIAL_FIT, words, name, voice, first=True)]
 
 
 def setting_sentence(facts: Facts, voice: Voice) -> str:

@@ -36,14 +36,14 @@ CANDIDATE = (
     "{area}% of the [image|frame|field of view], [in the|at the|lying in the] {place}{tone}",
     "[in the|at the|lying in the|found in the|seen in the] {place}, [covering|filling|taking up|"
     "spanning] {area}% of the [image|frame|field of view]{tone}",
-    "[a|an even|a uniform|a distinct] [region|area|patch] of {area}% of the [image|frame|field of "
+    "[a|an even|a uniform|a distinct] [region|patch] of {area}% of the [image|frame|field of "
     "view] in the {place}{tone}",
 )
 CANDIDATE_SHORT = (
     "[in the |at the |]{place}{tone}",
     "[|lying |found |seen ]in the {place}{tone}",
     "[in the |]{place} of the [image|frame|field of view|micrograph]{tone}",
-    "[a|an even|a uniform] [region|area|patch] in the {place}{tone}",
+    "[a|an even|a uniform] [region|patch] in the {place}{tone}",
 )
 CANDIDATE_TONE = (
     ", {tone} than {sub}{hue}",

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from qupaint_lib.instruct import conclusions as conclude
 from qupaint_lib.instruct import judge
 from qupaint_lib.instruct import phrases as say
 from qupaint_lib.instruct.facts import (
@@ -239,10 +240,10 @@ def _fit(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple[tup
     count = facts.layer_counts[i]
     carries = "class" if judge.settled_class(facts, i) else "open"
     if judge.looks_alike(facts, i):
-        return (say.SAME_LOOK, {"m": layer_words(count + 1, voice)}), carries
+        return (conclude.SAME_LOOK, {"m": layer_words(count + 1, voice)}), carries
     rivals = judge.rivals(facts, i)
     if 0 in rivals:
-        return (say.FAINT, {}), "open"
+        return (conclude.FAINT, {}), "open"
     own = stated_misfit(facts, i, count)
     if own is None:
         return None, "label"
@@ -251,7 +252,7 @@ def _fit(facts: Facts, i: int, names: dict[int, str], voice: Voice) -> tuple[tup
         distance = stated_misfit(facts, i, other)
         if distance is None:
             return None, "open"
-        return _compared(say.RIVAL, count, own, other, distance, voice), carries
+        return _compared(conclude.RIVAL, count, own, other, distance, voice), carries
     if judge.rivals(facts, i, expected=True):
         return None, "open"
     return _settling(facts, i, own, voice)
@@ -269,9 +270,9 @@ def _settling(facts: Facts, i: int, own: float, voice: Voice) -> tuple[tuple | N
         (k, dk), (m, dm) = near.items()
         words = {"n": _kind(count, voice), "d": f"{own:.1f}"}
         words |= {"k": _kind(k, voice), "dk": f"{dk:.1f}"}
-        return (say.FIT_BOTH, {**words, "m": _kind(m, voice), "dm": f"{dm:.1f}"}), carries
+        return (conclude.FIT_BOTH, {**words, "m": _kind(m, voice), "dm": f"{dm:.1f}"}), carries
     m = min(near, key=near.get)
-    return _compared(say.FIT, count, own, m, near[m], voice), carries
+    return _compared(conclude.FIT, count, own, m, near[m], voice), carries
 
 
 def _compared(

@@ -116,7 +116,8 @@ RELATION = re.compile(r"\b(?P<way>left of|right of|above|below)\b", re.IGNORECAS
 POOR_FIT = re.compile(r"\bfits?\b[^.;]{0,30} poorly", re.IGNORECASE)
 UNSETTLED = re.compile(r"contrast(?: alone)? (?:cannot|does not) settle", re.IGNORECASE)
 CLASS_SETTLED = re.compile(
-    r"in (?:any|either) case|either way|same (?:comparison|test|way|grounds|measure)|likewise|similarly",
+    r"in (?:any|either) case|either way|same (?:comparison|test|way|grounds|measure)|likewise|"
+    r"similarly",
     re.I,
 )
 RIVAL = re.compile(

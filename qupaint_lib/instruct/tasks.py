@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from qupaint_lib.annotations import LAYER_CLASSES
 from qupaint_lib.answers import number_word
+from qupaint_lib.instruct import conclusions as conclude
 from qupaint_lib.instruct import describe, evidence, judge
-from qupaint_lib.instruct import phrases as say
 from qupaint_lib.instruct import questions as ask
 from qupaint_lib.instruct.draft import Context, Draft
 from qupaint_lib.instruct.facts import slack
@@ -229,7 +229,7 @@ def _with_evidence(context: Context, statement: str, what: str, sentences: Calla
     if not context.pad:
         return Draft(statement)
     if i is None:
-        return Draft(statement, before=[voice.sentence(say.LIGHT_UNTOLD, {"what": what})])
+        return Draft(statement, before=[voice.sentence(conclude.LIGHT_UNTOLD, {"what": what})])
     return Draft(statement, (), [i], (), sentences(facts, i, f"{{f{i}}}", voice), rest=False)
 
 

@@ -14,10 +14,12 @@ from qupaint_lib.answers import count_mentions, find_boxes, format_box, layer_me
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.instruct.checks import CHECKS, Outcome, check_box, names_of_materials
 from qupaint_lib.instruct.facts import Facts, facts_of
+from qupaint_lib.instruct.fit_checks import FIT_CHECKS
 from qupaint_lib.instruct.patterns import CLOSEST, REFERENCE, SENTENCE
 from qupaint_lib.instruct.refer import resolve
 from qupaint_lib.instruct.statements import Statement, read_answer, read_statements
 
+_CHECKS = CHECKS | FIT_CHECKS
 MIN_IOU = 0.5
 MOST_CHARACTERS = 20_000  # of an answer that are read
 
@@ -137,7 +139,7 @@ def _claim(text: str, kind: str, stated: object, outcome: Outcome) -> Claim:
 
 
 def _check(statement: Statement, facts: Facts, min_iou: float) -> Claim:
-    check: Callable[[Statement, Facts, float], Outcome] = CHECKS[statement.kind]
+    check: Callable[[Statement, Facts, float], Outcome] = _CHECKS[statement.kind]
     kind = f"predicted {statement.kind}" if statement.model else statement.kind
     return _claim(statement.text, kind, statement.value, check(statement, facts, min_iou))
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from qupaint_lib.annotations import Flake
 from qupaint_lib.colorimetry import srgb_to_lab
@@ -584,5 +584,83 @@ def test_two_ranks_have_the_loss_of_one(start: str, data: Path, tmp_path: Path) 
     assert two.returncode == 0, two.stderr
     assert curve(tmp_path / "two") == pytest.approx(curve(tmp_path / "one"), rel=1e-5)
     ours, theirs = weights(tmp_path / "two"), weights(tmp_path / "one")
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], atol=1e-5, rtol=1e-4)
+
+
+SHARDED = """
+import sys
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+import yaml
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from safetensors.torch import load_file, save_file
+from qupaint_lib.model import QuPaint
+
+setup, start, batch, out = sys.argv[1:]
+wrapped = yaml.safe_load(open(setup))["fsdp_config"]["fsdp_transformer_layer_cls_to_wrap"]
+dist.init_process_group("gloo")
+mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+
+def sharded():
+    model = QuPaint.from_pretrained(start).model.train()
+    names = set(wrapped.split(","))
+    found = [m for m in model.modules() if type(m).__name__ in names]
+    assert {type(m).__name__ for m in found} == names
+    for module in found:
+        fully_shard(module, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return model
+
+model = sharded()
+optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+whole = load_file(batch)
+rows = slice(dist.get_rank(), None, dist.get_world_size())
+half = {name: value[rows] for name, value in whole.items()}
+learned = (whole["labels"][:, 1:] >= 0).sum()
+for _ in range(2):
+    loss = model(**half, num_items_in_batch=learned).loss * dist.get_world_size()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+dcp.save(model.state_dict(), checkpoint_id=out + "/sharded")
+again = sharded()
+state = again.state_dict()
+dcp.load(state, checkpoint_id=out + "/sharded")
+again.load_state_dict(state)
+full = get_model_state_dict(again, options=StateDictOptions(full_state_dict=True))
+if dist.get_rank() == 0:
+    save_file({n: v.contiguous().clone() for n, v in full.items()}, out + "/full.safetensors")
+dist.destroy_process_group()
+"""
+
+
+def test_shards_on_two_ranks_learn_save_and_load_as_one_model(
+    start: str, images: Images, tmp_path: Path
+) -> None:
+    """FSDP2 with the shipped layers to wrap. accelerate shards on accelerators alone, so that here
+    its own engine, `fully_shard`, is asked directly."""
+    model, processor = fresh(start)
+    examples = Examples(images, processor, recipe(dense_loss_weight=0.0))
+    batch = Collator.of(processor)([examples[j] for j in range(4)])
+    batch["attention_mask"] = batch["attention_mask"].float().log().clamp(min=-1e9)
+    save_file({k: v.contiguous() for k, v in batch.items()}, tmp_path / "batch.safetensors")
+    optimizer = torch.optim.AdamW(model.train().parameters(), 1e-3)
+    for _ in range(2):
+        model(**batch).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    (tmp_path / "sharded.py").write_text(SHARDED)
+    ranks = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29619"]
+    setup = ROOT / "qupaint_lib/data/launch/fsdp2.yaml"
+    paths = [setup, start, tmp_path / "batch.safetensors", tmp_path]
+    ended = launch([*ranks, "sharded.py", *map(str, paths)], tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert len(list((tmp_path / "sharded").glob("*.distcp"))) == 2
+    ours, theirs = load_file(tmp_path / "full.safetensors"), model.state_dict()
+    assert ours.keys() <= theirs.keys()
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], atol=1e-5, rtol=1e-4)

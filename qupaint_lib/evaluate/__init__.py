@@ -29,6 +29,7 @@ from qupaint_lib.evaluate.detection import (
     average_precisions,
     detection_metrics,
 )
+from qupaint_lib.evaluate.exam import EXAM_TASKS, Question, make_exam, take_exam
 from qupaint_lib.evaluate.ground_truth import load_ground_truth, with_borders
 from qupaint_lib.evaluate.intervals import Estimate, bootstrap_interval
 from qupaint_lib.evaluate.metrics import (
@@ -49,11 +50,13 @@ from qupaint_lib.evaluate.synthetic import build_real, build_synthetic, syntheti
 __all__ = [
     "AREA_EDGES",
     "CONTRAST_EDGES",
+    "EXAM_TASKS",
     "Answered",
     "BenchImage",
     "Benchmark",
     "Detection",
     "Estimate",
+    "Question",
     "average_precisions",
     "bootstrap_interval",
     "build_real",
@@ -69,6 +72,7 @@ __all__ = [
     "load_ground_truth",
     "load_maskterial",
     "load_predictions",
+    "make_exam",
     "palette_layer",
     "sample_pictures",
     "save_benchmark",
@@ -77,6 +81,7 @@ __all__ = [
     "score_predictions",
     "surest_box_accuracy",
     "synthetic_scene",
+    "take_exam",
     "to_json",
     "verification_metrics",
     "with_borders",

@@ -173,7 +173,7 @@ _NANO: dict[str, Any] = {
     "max_tokens": 512,
     "dialogues": "fresh",
     "dialogues_per_image": 8,
-    "full_share": 0.15,
+    "full_share": 0.08,
     "max_boxes": 12,
     "max_answer_tokens": 640,
     "tasks": _NANO_TASKS,
@@ -185,7 +185,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lora": {"method": "lora", "learning_rate": 1e-4},
     "dense": {**_NANO, "batch_size": 16, "epochs": 1, "dialogues": "none"},
     "nano": {**_NANO, "schedule": "constant_with_warmup"},
-    "finish": {**_NANO, "schedule": "linear", "full_share": 0.3, "seed": 1},
+    "finish": {**_NANO, "schedule": "linear", "full_share": 0.25, "seed": 1},
 }
 
 

@@ -245,6 +245,8 @@ def _finish(
         if trainer.is_world_process_zero():
             merged.save_pretrained(out)
     else:
+        if trainer.is_fsdp_enabled:  # checkpoints are sharded; what remains in the end is whole
+            trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
         trainer.save_model(str(out))
     if trainer.is_world_process_zero():
         assistant.processor.save_pretrained(out)

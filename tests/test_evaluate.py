@@ -401,6 +401,17 @@ def test_true_answers_get_full_marks(records):
     assert sum(parts) == len(records)
 
 
+def test_intervals_resample_images_and_not_answers(records):
+    """Two images, one right and one wrong: an image is drawn with all of its answers."""
+    kept = [r for r in of_task(records, "count") if r.image_id in (0, 1)] * 6
+    said = [replace(r, answer=r.answer if r.image_id else "None.") for r in kept]
+    for shared in (said, [replace(r, image_id=None) for r in said]):
+        estimate = score_answers(shared, rng=np.random.default_rng(0), resamples=200)
+        assert estimate["count_exact"]["all"].value == 0.5
+        assert estimate["count_exact"]["all"].low == 0.0
+        assert estimate["count_exact"]["all"].high == 1.0
+
+
 def test_silence_gets_none(records):
     scores = score_answers([answered(r, "I cannot see anything.") for r in records])
     for row in ("count_exact", "verdict", "layer_class", "grounding_50", "detection_ap50"):

@@ -15,6 +15,7 @@ from qupaint_lib.errors import ArgumentError, ImageError, UnknownNameError
 from qupaint_lib.evaluate import (
     BenchImage,
     Benchmark,
+    build_real,
     build_synthetic,
     layer_statistics,
     load_benchmark,
@@ -364,6 +365,29 @@ def test_a_benchmark_is_written_and_read_again(tmp_path):
     with pytest.raises(ArgumentError, match=r"name = 'a\.png'"):
         save_benchmark([image, image], tmp_path / "twice")
     assert not (tmp_path / "twice" / "annotations.json").exists()
+
+
+def test_real_micrographs_become_a_benchmark(tmp_path):
+    mask = np.zeros((40, 50), dtype=bool)
+    mask[5:15, 10:30] = True
+    data = to_coco({"WSe2/x.png": [Flake.from_mask(mask)], "WSe2/y.png": []},
+                   shapes={"WSe2/y.png": (40, 50)})  # fmt: skip
+    for image in data["images"]:
+        image["material"] = "WSe2"
+    data["annotations"][0]["category_id"] = 1
+    data["categories"] = [{"id": 1, "name": "flake"}]
+    (tmp_path / "in" / "WSe2").mkdir(parents=True)
+    (tmp_path / "in" / "annotations.json").write_text(json.dumps(data))
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in" / "WSe2" / "x.png")
+    found = build_real(tmp_path / "in", tmp_path / "out")
+    (image,) = found.ground_truth["images"]  # what nobody annotated is left out
+    np.testing.assert_array_equal(found.image(image), pixels)
+    assert layer_statistics(found)["WSe2"]["unknown"] == 1
+    said = [{"image_id": image["id"], "bbox": [10, 5, 20, 10], "score": 1.0}]
+    scores = score_predictions(load_predictions(said, found.ground_truth), found.ground_truth)
+    assert scores["general"]["all"]["ap"].value == pytest.approx(1.0)
+    assert np.isnan(scores["mono"]["all"]["ap"].value)
 
 
 @pytest.mark.parametrize("inner", ["annotations", "RLE_annotations"])

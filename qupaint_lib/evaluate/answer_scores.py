@@ -107,13 +107,20 @@ def _table(
     if not records:
         return {}
     names, figures, cases = prepare(records)
-    groups = np.unique([repr(r.image_id) for r in records], return_inverse=True)[1]
+    groups = _images_of(records)
     scores: Scores = {name: {} for name in names}
     for name in sorted({s for r in records for s in r.slices}):
         inside = np.array([name in r.slices for r in records], dtype=bool)
         for key, estimate in zip(names, _sliced(figures, inside, groups, cases, draw), strict=True):
             scores[key][name] = estimate
     return scores
+
+
+def _images_of(records: Sequence[Answered]) -> np.ndarray:
+    """Return the number (N,) of the image of every record, in the order in which they come."""
+    numbers: dict = {}
+    keys = [("facts", id(r.facts)) if r.image_id is None else r.image_id for r in records]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def _sliced(
@@ -241,7 +248,7 @@ def _detection(
             task=task,
             area_edges=(),
             contrasts=contrasts if name == "all" else None,
-            groups=[repr(r.image_id) for r in kept],
+            groups=_images_of(kept),
             rng=draw[0],
             resamples=draw[1],
         )

@@ -38,14 +38,15 @@ class Answered:
         How sure the model is of each box that `parse_answer` reads, 0 to 1
         (`model.scoring.box_scores`); None takes all for equally sure.
     image_id : hashable
-        Answers on one image share it: intervals resample whole images.
+        Answers on one image share it: intervals resample whole images. None: answers with the very
+        same facts are on one image.
     """
 
     reference: Dialogue
     answer: str
     facts: Facts
     scores: Sequence[float] | None = None
-    image_id: Hashable = 0
+    image_id: Hashable = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.answer, str):

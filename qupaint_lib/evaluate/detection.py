@@ -32,7 +32,7 @@ _EVERY = (0.0, 1e10)
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What was found and what was not, image by image, at T thresholds.
+    """What was found and what was not, at T thresholds; the surest detections first.
 
     Attributes
     ----------
@@ -170,11 +170,10 @@ def _precisions(matches: Matches, weights: np.ndarray | None) -> np.ndarray:
     positives = matches.positives @ weights
     if not positives > 0:
         return np.full(len(matches.hits), np.nan)
-    order = np.argsort(-matches.scores, kind="mergesort")
-    times = weights[matches.image[order]]
-    order, times = order[times > 0], times[times > 0]
-    counted = ~matches.ignored[:, order] * times
-    hits = matches.hits[:, order]
+    times = weights[matches.image]
+    drawn = times > 0
+    counted = ~matches.ignored[:, drawn] * times[drawn]
+    hits = matches.hits[:, drawn]
     true = np.cumsum(hits * counted, axis=1)  # (T, D)
     false = np.cumsum(~hits * counted, axis=1)
     precision = true / (false + true + np.spacing(1))
@@ -300,11 +299,12 @@ def _gathered(evaluated: Sequence[Any]) -> Matches:
             hits.append(np.reshape(matched, (thresholds, -1)) > 0)
             ignored.append(np.reshape(dropped, (thresholds, -1)).astype(bool))
     nothing = np.zeros((thresholds, 0), dtype=bool)
+    order = np.argsort(-np.array(scores, dtype=np.float64), kind="stable")
     return Matches(
-        np.array(image, dtype=np.int64),
-        np.array(scores, dtype=np.float64),
-        np.concatenate([nothing, *hits], axis=1),
-        np.concatenate([nothing, *ignored], axis=1),
+        np.array(image, dtype=np.int64)[order],
+        np.array(scores, dtype=np.float64)[order],
+        np.concatenate([nothing, *hits], axis=1)[:, order],
+        np.concatenate([nothing, *ignored], axis=1)[:, order],
         np.array(positives, dtype=np.float64),
     )
 

@@ -539,6 +539,10 @@ def test_the_command_scores_an_outside_model(folder, tmp_path, capsys):
     assert "ap75" in capsys.readouterr().out
     assert main(["--table2", str(folder)]) == 0
     assert "MoS2" in capsys.readouterr().out
+    bare = changed(truth(), [{"id": k, "name": f"flake {k}"} for k in (1, 2, 3)], "categories")
+    (folder / "annotations.json").write_text(json.dumps(bare))
+    assert main([*call, "--resamples", "0"]) == 0
+    assert "mono" not in capsys.readouterr().out
     save_predictions([{**perfect()[0], "score": 2}], predictions)
     assert main(call) == 2
     assert "predictions[0].score = 2" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from qupaint_lib.evaluate.answers import (
     is_well_formed,
     told_layer,
 )
-from qupaint_lib.evaluate.detection import METRICS, detection_metrics
+from qupaint_lib.evaluate.detection import FIGURES, detection_metrics
 from qupaint_lib.evaluate.intervals import RESAMPLES, Estimate, bootstrap_interval
 from qupaint_lib.evaluate.metrics import (
     count_metrics,
@@ -44,8 +44,9 @@ def score_answers(
     ``layer_class``, balanced over mono, few, thick, and ``layer_exact`` (task layer), beside
     ``layer_class_ceiling`` and ``layer_exact_ceiling`` of an oracle that knows the flake's mask
     and the palette · ``grounding_50``, ``grounding_75`` (task refer) · ``detection_ap``, ``_ap50``,
-    ``_ap75`` (task localise) and ``mono_ap`` … (task localise_monolayers) · ``well_formed`` (all
-    tasks) · ``claims_accepted``, ``claims_contradicted``, ``claims_untestable``, shares of the
+    ``_ap75``, ``_calibration_error`` (task localise), ``mono_ap`` … (task localise_monolayers) ·
+    ``well_formed`` (all tasks) · ``claims_accepted``, ``claims_contradicted``,
+    ``claims_untestable``, shares of the
     claims before the conclusion of answers in full form, held against the image, and
     ``claims_accepted_without_image``, held against the optical model alone.
 
@@ -233,7 +234,7 @@ def _detection(
     """Return average precisions, every answer being an image of its own to COCO's rules."""
     if not records:
         return {}
-    scores: Scores = {f"{prefix}_{name}": {} for name in METRICS}
+    scores: Scores = {f"{prefix}_{name}": {} for name in FIGURES}
     dense = np.array(["density: dense" in r.slices for r in records], dtype=bool)
     slices = {"all": records}
     slices["density: dense"] = [r for r, d in zip(records, dense, strict=True) if d]
@@ -252,7 +253,7 @@ def _detection(
             rng=draw[0],
             resamples=draw[1],
         )
-        tables = {name: {key: getattr(found, key) for key in METRICS}, **found.slices}
+        tables = {name: {key: getattr(found, key) for key in FIGURES}, **found.slices}
         for slice_name, table in tables.items():
             for key, estimate in table.items():
                 if estimate.count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,25 +40,31 @@ def score_answers(
 ) -> Scores:
     """Return every figure of generated answers, by slices, with intervals.
 
-    Rows: ``count_exact``, ``count_within_1``, ``count_mean_absolute_error`` (task count) ·
-    ``monolayer_verdict`` and ``verdict``, balanced accuracy of yes and no (task verify) ·
-    ``layer_class``, balanced over mono, few, thick, and ``layer_exact`` (task layer), beside
-    ``layer_class_ceiling`` and ``layer_exact_ceiling`` of an oracle that knows the flake's mask
-    and the palette · ``grounding_50``, ``grounding_75`` (task refer) · ``detection_ap``, ``_ap50``,
-    ``_ap75``, ``_calibration_error`` (task localise), ``mono_ap`` … (task localise_monolayers) ·
-    ``well_formed`` (all tasks) · ``claims_accepted``, ``claims_contradicted``,
-    ``claims_untestable``, shares of the
-    claims before the conclusion of answers in full form, held against the image, and
-    ``claims_accepted_without_image``, held against the optical model alone.
+    Rows, with the tasks whose answers they are of:
 
-    Slices: ``"all"``; ``"contrast: faint"``, ``"medium"``, ``"clear"`` with the borders
-    `CONTRAST_EDGES` in ΔE, of the flake asked for or else of the faintest, in detection of each
-    flake; ``"density: sparse"`` and ``"dense"`` of up to ten flakes and more.
+    - ``count_exact``, ``count_within_1``, ``count_mean_absolute_error``: count;
+    - ``verdict``, balanced accuracy of yes and no, and ``monolayer_verdict``, the same of the
+      questions about monolayers: verify;
+    - ``layer_class``, balanced over mono, few and thick, and ``layer_exact``, beside
+      ``layer_class_ceiling`` and ``layer_exact_ceiling`` of an oracle that knows the flake's mask
+      and the palette: layer;
+    - ``grounding_50``, ``grounding_75``: refer;
+    - ``detection_ap``, ``detection_ap50``, ``detection_ap75``, ``detection_calibration_error``:
+      localise; ``mono_ap`` … : localise_monolayers. Flakes that the question's own answer leaves
+      out, being more than an answer lists, count as missed;
+    - ``well_formed``, see `is_well_formed`: all tasks;
+    - ``claims_accepted``, ``claims_contradicted``, ``claims_untestable``, shares of the claims
+      before the conclusion of answers in full form, held against the image, and
+      ``claims_accepted_without_image``, held against the optical model alone: all tasks.
+
+    Slices: ``"all"``; ``"contrast: faint"``, ``"contrast: medium"``, ``"contrast: clear"`` with the
+    borders `CONTRAST_EDGES` in ΔE, of the flake asked for or else of the faintest, in detection of
+    each flake; ``"density: sparse"`` and ``"density: dense"`` of up to ten flakes and more.
 
     Parameters
     ----------
     records : iterable of Answered
-        Answers of any tasks, mixed. Answers without a reference row (contrast, material …) only
+        Answers of any tasks, mixed. Those of tasks without a row of their own, such as contrast,
         weigh in on form and claims.
     rng : numpy.random.Generator, optional
         Resamples images for the intervals; without it there are none.
@@ -209,17 +216,16 @@ def _form_figures(records: Sequence[Answered]) -> tuple[tuple[str, ...], Figures
 
 
 def _claim_figures(records: Sequence[Answered]) -> tuple[tuple[str, ...], Figures, np.ndarray]:
-    def numbers(with_image: bool) -> np.ndarray:
-        return np.array([[*claims_of(r, with_image=with_image).values()] for r in records], float)
+    blind = {id(r.facts): replace(r.facts, image=None) for r in records}
+    seen = np.array([[*claims_of(r).values()] for r in records], dtype=float)  # (N, 3)
+    modelled = np.array([[*claims_of(r, blind[id(r.facts)]).values()] for r in records], float)
 
-    seen, modelled = numbers(True), numbers(False)  # (N, 3): confirmed, contradicted, untestable
+    def shares(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        total = weights @ counts
+        return total / total.sum() if total.any() else np.full(3, np.nan)
 
     def figures(weights: np.ndarray) -> np.ndarray:
-        shares = [
-            weights @ n / max((weights @ n).sum(), np.finfo(float).tiny) for n in (seen, modelled)
-        ]
-        empty = [not (weights @ n).any() for n in (seen, modelled)]
-        return np.where([empty[0]] * 3 + [empty[1]], np.nan, [*shares[0], shares[1][0]])
+        return np.append(shares(seen, weights), shares(modelled, weights)[0])
 
     names = ("claims_accepted", "claims_contradicted", "claims_untestable")
     return (*names, "claims_accepted_without_image"), figures, seen.sum(axis=1)

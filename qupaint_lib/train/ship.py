@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,14 @@ import torch
 from qupaint_lib._files import read_json, write_text
 from qupaint_lib.errors import QuPaintError
 from qupaint_lib.evaluate import make_exam, score_answers, take_exam
+from qupaint_lib.instruct import build_dataset
 from qupaint_lib.model import QuPaint
 from qupaint_lib.train.run import RECORD
 
 EXAM, CARD = "exam.json", "README.md"
 SPARSE, DENSE = (1, 10), (24, 40)  # flakes in an image of the exam, and in its dense slice
 SHARD_SIZE = "14MB"
+SUBSET_SEED = 20_602
 _REASONS = ("count", "localise", "localise_monolayers", "layer", "verify", "refer")
 
 
@@ -71,6 +74,7 @@ def ship(
     exam = examine(
         shipped, data, images=images, dense_images=dense_images, seed=seed, progress=progress
     )
+    exam["subset"] = examine_subset(shipped)
     write_text(out / EXAM, json.dumps(exam, indent=1))
     record = read_json(out / RECORD)
     write_text(
@@ -108,6 +112,22 @@ def examine(
         }
         figures["images"][name] = len(rows)
     return figures
+
+
+def examine_subset(assistant: QuPaint) -> dict[str, float]:
+    """Return figures on forty small scenes made on the spot, in short form; half a minute.
+
+    For a test that the shipped weights still do what they did: the scenes follow from a seed of
+    their own, whose microscopes no training has seen.
+    """
+    with TemporaryDirectory() as folder:
+        options = {"dialogues": 1, "tasks": ("count",), "form": "short", "crystals": (1, 6)}
+        shares = {"test": 1.0}
+        build_dataset(40, folder, seed=SUBSET_SEED, splits=shares, progress=False, **options)
+        rows = pick_rows(Path(folder) / "test", (0, 1000), 40)
+    answered = take_exam(assistant, make_exam(rows, reasons=()))
+    scores = score_answers(answered, claims=False)
+    return {row: round(float(slices["all"].value), 4) for row, slices in scores.items()}
 
 
 def pick_rows(data: str | Path, flakes: tuple[int, int], most: int) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint, from_scratch, location_tokens, train_tokenizer
@@ -71,9 +72,30 @@ def start_nano(
     rng = np.random.default_rng([config.seed, 3])
     assistant = from_scratch(size, rng, tokenizer=tokenizer, **options)
     assistant.processor.box_step = box_step
+    _order_locations(assistant, box_step, rng)
     if vision is not None:
         _take_vision(assistant.model, vision.model)
     return assistant
+
+
+def _order_locations(assistant: QuPaint, box_step: float, rng: np.random.Generator) -> None:
+    """Start the tokens of places as points of smooth curves, so that neighbours are alike.
+
+    What is learned of one place then holds for those beside it, from the first step on.
+    """
+    table = assistant.model.get_input_embeddings().weight
+    scale = float(table.detach().std())
+    place = np.linspace(0, 1, round(100 / box_step) + 1)[:, None]
+    waves = np.concatenate(
+        [f(np.pi * k * place) for k in range(1, 17) for f in (np.sin, np.cos)], 1
+    )
+    tokens = location_tokens(box_step)
+    for end in range(2):  # with a comma, with the closing tag
+        curves = waves @ rng.standard_normal((waves.shape[1], table.shape[1])) / 4.0
+        half = tokens[end * len(place) : (end + 1) * len(place)]
+        ids = assistant.processor.tokenizer.convert_tokens_to_ids(half)
+        with torch.no_grad():
+            table[ids] = torch.from_numpy(scale * curves).to(table.dtype)
 
 
 def _take_vision(model: Any, other: Any) -> None:

@@ -1,4 +1,4 @@
-"""Widgets that also work on a page with no kernel behind it."""
+"""Pictures drawn beforehand, with a slider that also moves on a page without a kernel."""
 
 from __future__ import annotations
 

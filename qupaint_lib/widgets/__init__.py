@@ -17,7 +17,7 @@ from typing import Any
 from qupaint_lib.widgets.frames import figure_png, frame_slider
 
 _HOMES = {
-    "bench": ("Bench", "has_kernel", "lab_bench"),
+    "bench": ("Bench", "lab_bench", "makes_pages"),
     "claims": ("Checked", "ask", "check", "draw_boxes", "load_model"),
     "folder": ("FolderJob",),
     "selection": ("Filter", "annotate", "corrected", "flake_at", "select", "with_stage"),

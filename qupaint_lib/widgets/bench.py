@@ -86,10 +86,9 @@ def lab_bench(session: Session | None = None) -> Any:
     return Bench(session).widget
 
 
-def has_kernel() -> bool:
-    """Tell whether somebody is there to use the panels: not where a chapter makes pages.
+def makes_pages() -> bool:
+    """Tell whether a chapter runs to become a page of the book, which has no kernel to ask.
 
-    Papermill, which executes the chapters, is told by the parameter that `reproduce` sets in the
-    environment, ``QUPAINT_RESULTS``.
+    `reproduce` names a file for its results in the environment, ``QUPAINT_RESULTS``.
     """
-    return "QUPAINT_RESULTS" not in os.environ
+    return "QUPAINT_RESULTS" in os.environ

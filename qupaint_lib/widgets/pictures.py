@@ -49,13 +49,13 @@ def with_text(rgb: np.ndarray, marks: list[tuple[float, float, str]]) -> np.ndar
     from cv2 import FONT_HERSHEY_SIMPLEX, LINE_AA, getTextSize, putText
 
     drawn = np.ascontiguousarray(rgb).copy()
-    scale = max(drawn.shape) / 2000 + 0.1
-    thick = max(1, round(2 * scale))
+    scale = max(max(drawn.shape) / 1500, 0.5)
+    thick = max(1, round(1.6 * scale))
     for x, y, text in marks:
         (width, height), _ = getTextSize(text, FONT_HERSHEY_SIMPLEX, scale, thick)
         left = int(np.clip(x - width / 2, 2, max(drawn.shape[1] - width - 2, 2)))
         base = int(np.clip(y + height / 2, height + 2, drawn.shape[0] - 2))
-        for color, extra in (((0, 0, 0), 3), ((255, 255, 255), 0)):
+        for color, extra in (((0, 0, 0), 2), ((255, 255, 255), 0)):
             font = (FONT_HERSHEY_SIMPLEX, scale, color, thick + extra, LINE_AA)
             putText(drawn, text, (left, base), *font)
     return drawn

@@ -26,7 +26,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_HOME_OF, "figure_png", "frame_slider"])
+__all__ = ["figure_png", "frame_slider", *sorted(_HOME_OF)]
 
 
 def __getattr__(name: str) -> Any:

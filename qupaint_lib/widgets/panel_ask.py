@@ -51,7 +51,9 @@ class AskPanel:
         model = self.model[1]
         self.status.say("The model is reading the image …")
         in_background(
-            lambda: ask(model, codes, question), lambda text: self.check(text, question), self.status
+            lambda: ask(model, codes, question),
+            lambda text: self.check(text, question),
+            self.status,
         )
 
     def check_own(self) -> None:
@@ -73,7 +75,9 @@ class AskPanel:
         """Show an answer, its boxes and its claims."""
         numbers = [f"{checked.count(status)} {status}" for status in STATUSES]
         drawn = draw_boxes(self.bench.session.codes_8bit, checked)
-        alt = f"The image with the answer's {len(checked.boxes)} boxes; the claims stand in a table."
+        alt = (
+            f"The image with the answer's {len(checked.boxes)} boxes; the claims stand in a table."
+        )
         self.picture.show(encode_jpeg(drawn), alt)
         self.answer.value = answer_html(checked)
         self.claims.value = table_html(_TITLES, claim_rows(checked), "Claims")
@@ -84,9 +88,7 @@ def claim_rows(checked: Checked) -> list[tuple[str, ...]]:
     """Return a row of words for each claim, those that do not hold first."""
     order = {"contradicted": 0, "untestable": 1, "confirmed": 2}
     claims = sorted(checked.claims, key=lambda claim: order[claim.status])
-    return [
-        (SIGNS[c.status], c.text, c.kind, _short(c.stated), _short(c.true)) for c in claims
-    ]
+    return [(SIGNS[c.status], c.text, c.kind, _short(c.stated), _short(c.true)) for c in claims]
 
 
 def answer_html(checked: Checked) -> str:

@@ -80,9 +80,7 @@ class CalibratePanel:
         )
         about = [self.files, self.page, self.material, self.oxide]
         marks = [self.click, self.layers, self.exponent]
-        self.widget = columns(
-            [*about, *marks, scale, *buttons, self.status.widget], [self.picture]
-        )
+        self.widget = columns([*about, *marks, scale, *buttons, self.status.widget], [self.picture])
         bench.on_change(self.refresh)
 
     def open(self, name: str, data: bytes) -> None:
@@ -206,9 +204,7 @@ class CalibratePanel:
         self.bench.announce()
         how = "your rectangle" if self.substrate_box else "found by itself"
         flakes = len(self.known) + self.bench.session.corrections
-        self.status.say(
-            f"{calibration.summary()}\nsubstrate: {how}; known flakes: {flakes}"
-        )
+        self.status.say(f"{calibration.summary()}\nsubstrate: {how}; known flakes: {flakes}")
 
     def refresh(self) -> None:
         """Show the session as it is now."""

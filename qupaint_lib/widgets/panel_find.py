@@ -47,7 +47,9 @@ class FindPanel:
             [
                 widgets.VBox([self.number, self.count, *self._corrections()]),
                 widgets.VBox([self.stage_x, self.stage_y, self.y_up, *self._exports()]),
-                widgets.VBox([self.path, *self._folder(), self.progress, self.folder_status.widget]),
+                widgets.VBox(
+                    [self.path, *self._folder(), self.progress, self.folder_status.widget]
+                ),
             ],
             titles=("Correct", "Export", "A whole folder"),
             selected_index=0,
@@ -168,9 +170,7 @@ class FindPanel:
         if self.job is not None and self.job.running:
             self.folder_status.say("A folder is being worked on; stop it first.")
             return
-        self.job = FolderJob(
-            self.path.value, session.material, session.microscope, session.folder
-        )
+        self.job = FolderJob(self.path.value, session.material, session.microscope, session.folder)
         self.progress.max, self.progress.value = self.job.total, 0
         self.folder_status.say(f"{self.job.total} images.")
         watch(self.look, self.folder_status)

@@ -176,7 +176,12 @@ def known(flakes: Sequence[Flake]) -> list[tuple[np.ndarray, int]]:
 
 def _overlap(a: Flake, b: Flake) -> float:
     (ax, ay, aw, ah), (bx, by, bw, bh) = a.bbox_xywh, b.bbox_xywh
-    left, top, right, bottom = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
+    left, top, right, bottom = (
+        max(ax, bx),
+        max(ay, by),
+        min(ax + aw, bx + bw),
+        min(ay + ah, by + bh),
+    )
     if left >= right or top >= bottom:
         return 0.0
     common = (

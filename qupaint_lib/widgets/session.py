@@ -183,9 +183,7 @@ class Session:
     def set_oxide(self, oxide_thickness_nm: float) -> None:
         """Set the wafer's nominal oxide."""
         if oxide_thickness_nm != self.microscope.oxide_thickness_nm:
-            self.microscope = replace(
-                self.microscope, oxide_thickness_nm=float(oxide_thickness_nm)
-            )
+            self.microscope = replace(self.microscope, oxide_thickness_nm=float(oxide_thickness_nm))
             self.calibration = None
 
     @property

@@ -24,6 +24,7 @@ MICROGRAPHS_URL = (
     "9a5998c50e08aab18d53e5a5369b2655d3150701/demo/images/"
 )
 _GREYSCALE = "an RGB image; this one is greyscale, and layers are told apart by their colour"
+_COMPLETE = "a complete JPEG, PNG or TIFF image"
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHER_SIGNATURES = {  # of files that microscopes and people hand over instead
     b"GIF8": "a GIF",
@@ -236,7 +237,7 @@ def _read(file: BinaryIO, name: str | Path, max_pixels: int, page: int) -> Image
     except QuPaintError:
         raise
     except Exception as error:  # decoders raise dozens of types on broken files
-        reason = f"a complete JPEG, PNG or TIFF image; reading it failed: {error}"
+        reason = f"{_COMPLETE}; reading it failed: {error}"
         raise ImageError("path", str(name), reason) from error
     return ImageFile(_as_rgb(found.codes, name), found.page, found.pages, found.pixel_size_um)
 
@@ -282,6 +283,8 @@ def _read_tiff(file: BinaryIO, name: str | Path, max_pixels: int, page: int) -> 
 
     with tifffile.TiffFile(file) as tiff:
         pages = len(tiff.pages)
+        if not pages:
+            raise ImageError("path", str(name), f"{_COMPLETE}; this TIFF holds no image")
         if not 0 <= page < pages:
             raise ImageError("page", page, f"0 to {pages - 1}: the file has {pages}")
         pixels = _read_page(tiff.pages[page], name, max_pixels)

@@ -44,6 +44,8 @@ class Bench:
         self.tabs = widgets.Tab(children, titles=tuple(PANELS))
         self.widget = widgets.VBox([widgets.HTML(STYLE), self.tabs])
         self.widget.add_class("bench")
+        if self.session.file is not None:
+            self.announce()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back when the session has changed."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IMAGES = ".jpg,.jpeg,.png,.tif,.tiff"
 CLICKS = ("nothing", "substrate: two corners", "known flake", "scale bar: two ends")
 NONE, SUBSTRATE, FLAKE, BAR = CLICKS
+_BEGIN = "Open an image to begin."
 _CORNERS = (0, 200, 255)
 
 
@@ -30,7 +31,7 @@ class CalibratePanel:
     """Controls of an image and its microscope."""
 
     def __init__(self, bench: Bench) -> None:
-        self.bench, self.status = bench, Status("Open an image to begin.")
+        self.bench, self.status = bench, Status(_BEGIN)
         self.substrate_box: tuple[float, ...] | None = None
         self.known: list[tuple[float, float, int]] = []
         self.points: list[tuple[float, float]] = []
@@ -209,6 +210,8 @@ class CalibratePanel:
     def refresh(self) -> None:
         """Show the session as it is now."""
         session, self._showing = self.bench.session, True
+        if self.status.text == _BEGIN and session.file is not None:
+            self.status.say(f"{session.name} is open.")
         try:
             self.material.value = session.material
             self.oxide.value = round(session.microscope.oxide_thickness_nm, 2)

@@ -27,6 +27,8 @@ STYLE = """<style>
 .bench .bench-status.bench-error { border-left-color: #d55e00; }
 .bench .bench-status:empty { display: none; }
 .bench .widget-html-content { line-height: 1.4; overflow-wrap: anywhere; }
+.bench select { color-scheme: inherit; }
+body[data-jp-theme-light="false"] .bench { color-scheme: dark; }
 .bench .bench-table { overflow: auto; max-height: 24em; }
 .bench .bench-table table { border-collapse: collapse; font-size: 0.92em; }
 .bench .bench-table th, .bench .bench-table td { padding: 2px 8px; text-align: left;

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import nbformat
 import numpy as np
 import pytest
 from built_book import ROOT
@@ -38,22 +39,34 @@ def free_port() -> int:
         return taken.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, log = free_port(), tmp_path_factory.mktemp("voila") / "log.txt"
+@contextmanager
+def serving(command: list[str], path: str, folder: Path) -> Iterator[str]:
+    """Run a server on loopback until its `path` answers, and end it afterwards."""
+    port, log = free_port(), folder / "log.txt"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment.pop("QUPAINT_RESULTS", None)
-    command = [sys.executable, "-m", "voila", str(CHAPTER), "--no-browser", f"--port={port}"]
+    url = f"http://127.0.0.1:{port}"
     with log.open("w") as file:
         server = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
+            [sys.executable, *command, f"--port={port}"],
+            cwd=ROOT,
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
         )
         try:
-            wait_for(f"http://127.0.0.1:{port}/voila/static/", server, log)
-            yield f"http://127.0.0.1:{port}"
+            wait_for(url + path, server, log)
+            yield url
         finally:
             server.terminate()
             server.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    command = ["-m", "voila", str(CHAPTER), "--no-browser"]
+    with serving(command, "/voila/static/", tmp_path_factory.mktemp("voila")) as url:
+        yield url
 
 
 def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
@@ -68,7 +81,7 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
             time.sleep(0.2)
         else:
             return
-    pytest.fail(f"Voila did not answer: {log.read_text()}")
+    pytest.fail(f"{url} did not answer: {log.read_text()}")
 
 
 @contextmanager
@@ -262,3 +275,42 @@ def fits(page: Page, where: str) -> None:
     for picture in page.locator(".bench-picture:visible").all():
         assert picture.get_attribute("alt"), where
         assert picture.bounding_box()["width"] <= inner, where
+
+
+@pytest.fixture(scope="module")
+def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """JupyterLab over a folder with the chapter, as far as its panels."""
+    folder = tmp_path_factory.mktemp("lab")
+    chapter = nbformat.read(CHAPTER, as_version=4)
+    (last,) = [
+        i for i, cell in enumerate(chapter.cells) if "bench" in cell.metadata.get("tags", [])
+    ]
+    chapter.cells = chapter.cells[: last + 1]
+    nbformat.write(chapter, folder / "chapter.ipynb")
+    options = [
+        "--no-browser",
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--allow-root",
+    ]
+    with serving(["-m", "jupyterlab", *options], "/api", folder) as url:
+        yield f"{url}/doc/tree/chapter.ipynb?reset"
+
+
+def test_the_same_panels_work_in_jupyterlab(browser: Browser, jupyterlab_url: str) -> None:
+    with visit(browser, jupyterlab_url, DESKTOP, "light", seconds=LOAD_SECONDS) as seen:
+        page = seen.page
+        page.get_by_text("| Idle").wait_for(timeout=1000 * LOAD_SECONDS)  # the kernel is there
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        picture = page.locator(".bench .bench-picture:visible").first
+        picture.wait_for(timeout=1000 * LOAD_SECONDS)
+        handle = page.locator(".widget-slider", has_text="oxide, nm").get_by_role("slider")
+        handle.focus()
+        page.keyboard.press("ArrowRight")
+        expect(picture).to_have_attribute("alt", re.compile("on 91 nm SiO2"))
+        save_screenshot(page, "lab-bench-jupyterlab")
+        calm(seen)

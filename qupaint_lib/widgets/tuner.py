@@ -147,17 +147,19 @@ def channel_matrix(tuning: Tuning) -> np.ndarray:
 def look(tuning: Tuning) -> Look:
     """Return what is seen at a tuning."""
     spectra = layer_reflectance(tuning.material, tuning.counts, tuning.microscope)
-    light = spectrum_to_rgb(spectra, channel_matrix(tuning))
+    matrix = channel_matrix(tuning)
+    light = spectrum_to_rgb(spectra, matrix)
     exposed = _exposed(light)
     lab = linear_rgb_to_lab(exposed)
-    swept = _by_oxide(replace(tuning, microscope=_any_oxide(tuning.microscope)))
+    anywhere = replace(tuning.microscope, oxide_thickness_nm=0.0)
+    swept = _by_oxide(tuning.material, tuple(tuning.counts), anywhere) @ matrix[:, 1]
     return Look(
         tuning.counts,
         linear_to_srgb(np.clip(exposed, 0, 1)),
         contrast(spectra[1:], spectra[0]),
         _channel_name(tuning),
         contrast(light[1:, 1], light[0, 1]),
-        contrast(swept[:, 1:, 1], swept[:, :1, 1]),
+        contrast(swept[:, 1:], swept[:, :1]),
         delta_e_76(lab[1:], lab[:-1]),
     )
 
@@ -236,14 +238,7 @@ def _channel_name(tuning: Tuning) -> str:
     return f"filter {center:.0f} ± {width / 2:.0f} nm"
 
 
-def _any_oxide(microscope: Microscope) -> Microscope:
-    return replace(microscope, oxide_thickness_nm=0.0)
-
-
 @lru_cache(maxsize=16)
-def _by_oxide(tuning: Tuning) -> np.ndarray:
-    """Return light (O, L, 3) over all oxides; a slider of the oxide alone does not ask again."""
-    spectra = layer_reflectance(
-        tuning.material, tuning.counts, tuning.microscope, oxides_nm=OXIDES_NM
-    )
-    return spectrum_to_rgb(spectra, channel_matrix(tuning))
+def _by_oxide(material: str, counts: tuple[int, ...], microscope: Microscope) -> np.ndarray:
+    """Return spectra (O, L, W) over all oxides, which neither oxide nor filter changes."""
+    return layer_reflectance(material, counts, microscope, oxides_nm=OXIDES_NM)

@@ -64,7 +64,7 @@ def serving(command: list[str], path: str, folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    command = ["-m", "voila", str(CHAPTER), "--no-browser"]
+    command = ["-m", "qupaint_lib.widgets", str(CHAPTER), "--no-browser"]
     with serving(command, "/voila/static/", tmp_path_factory.mktemp("voila")) as url:
         yield url
 

@@ -267,3 +267,11 @@ def test_windows_do_not_share(wafer):
     assert one.session.name == "w.png" and other.session.file is None
     assert not other.panels["Calibrate"].picture.data
     assert isinstance(other.session, Session) and SCOPE.pixel_size_um
+
+
+def test_the_app_says_where_it_starts(tmp_path, monkeypatch, capsys):
+    from qupaint_lib.widgets.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    assert "root of the repository" in capsys.readouterr().err

@@ -13,7 +13,8 @@ from qupaint_lib.errors import ArgumentError, QuPaintError
 
 _EPILOG = """\
 The two stages of the shipped model, of images and dialogues that
-  python -m qupaint_lib.instruct --out qmat -n 26000 --crystals 1 24 --dialogues 1
+  python -m qupaint_lib.instruct --out qmat -n 40000 --seed 7 --shape 224 224 --crystals 1 10 \
+      --dialogues 1 --form short --tasks count --splits train=0.95 validation=0.01 test=0.04
 makes:
   python -m qupaint_lib.train --data qmat --out vision --preset dense
   python -m qupaint_lib.train --data qmat --out nano --preset nano --vision vision
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--released", action="store_true", help="--model has the authors' released layout")
     add("--size", default="micro", help="of a new model (%(default)s)")
     add("--image-size", type=int, default=224, help="of a new model, px (%(default)s)")
-    add("--patch-size", type=int, default=14, help="of a new model, px (%(default)s)")
+    add("--patch-size", type=int, default=28, help="of a new model, px (%(default)s)")
     add("--pia-variant", default="gate", help="of a new model (%(default)s)")
     add("--set", nargs="*", default=[], metavar="NAME=VALUE", help="attributes of TrainConfig")
     return parser

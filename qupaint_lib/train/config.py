@@ -163,9 +163,9 @@ _POSITIVE = (
 
 # What a small model is asked most: where things are, and of how many layers.
 _NANO_TASKS = {
-    "count": 2.0, "count_class": 1.0, "localise": 3.0, "localise_monolayers": 2.0,
-    "localise_layer": 1.0, "refer": 3.0, "verify": 2.0, "layer": 3.0, "terraces": 0.5,
-    "contrast": 0.7, "material": 0.5, "substrate": 0.5, "dialogue": 0.3,
+    "count": 2.0, "count_class": 0.5, "localise": 3.0, "localise_monolayers": 1.5,
+    "localise_layer": 0.5, "refer": 3.0, "verify": 3.0, "layer": 3.0, "terraces": 0.2,
+    "contrast": 0.3, "material": 0.2, "substrate": 0.2, "dialogue": 0.1,
 }  # fmt: skip
 
 _NANO: dict[str, Any] = {
@@ -173,10 +173,10 @@ _NANO: dict[str, Any] = {
     "learning_rate": 1e-3,
     "weight_decay": 0.05,
     "batch_size": 8,
-    "max_tokens": 512,
+    "max_tokens": 416,
     "dialogues": "fresh",
     "dialogues_per_image": 8,
-    "full_share": 0.12,
+    "full_share": 0.06,
     "terse": True,
     "max_boxes": 12,
     "max_answer_tokens": 900,

@@ -45,6 +45,7 @@ def ship(
     data: str | Path,
     out: str | Path,
     *,
+    dense_data: str | Path | None = None,
     stages: Sequence[str | Path] = (),
     micrographs: str | Path | None = None,
     images: int = 300,
@@ -60,6 +61,9 @@ def ship(
         Folder of the finished run.
     data : path
         The test split of its data set.
+    dense_data : path, optional
+        A test split with many flakes in an image, of the same seed, for the dense slice; by
+        default the first one.
     out : path
         Where weights (float16, files of at most 14 MB), processor, tokenizer, ``exam.json``, the
         records of the stages and the model card go.
@@ -84,7 +88,13 @@ def ship(
             shutil.copyfile(stage / RECORD, out / f"{stage.name}.json")
     shipped = QuPaint.from_pretrained(out, dtype=torch.float32)
     exam = examine(
-        shipped, data, images=images, dense_images=dense_images, seed=seed, progress=progress
+        shipped,
+        data,
+        dense_data=dense_data,
+        images=images,
+        dense_images=dense_images,
+        seed=seed,
+        progress=progress,
     )
     exam["subset"] = examine_subset(shipped)
     if micrographs is not None:
@@ -98,6 +108,7 @@ def examine(
     assistant: QuPaint,
     data: str | Path,
     *,
+    dense_data: str | Path | None = None,
     images: int = 300,
     dense_images: int = 60,
     seed: int = 0,
@@ -108,10 +119,10 @@ def examine(
     ``rows`` is of images with 1 to 10 flakes, ``dense`` of images with 24 to 40; each entry is
     (value, low, high, n) of a 95 % interval over images.
     """
-    parts = {"rows": (SPARSE, images), "dense": (DENSE, dense_images)}
-    figures: dict[str, Any] = {"images": {}, "seed": seed, "data": Path(data).name}
-    for name, (flakes, most) in parts.items():
-        rows = pick_rows(data, flakes, most)
+    parts = {"rows": (data, SPARSE, images), "dense": (dense_data or data, DENSE, dense_images)}
+    figures: dict[str, Any] = {"images": {}, "seed": seed}
+    for name, (folder, flakes, most) in parts.items():
+        rows = pick_rows(folder, flakes, most)
         exam = make_exam(rows, reasons=_REASONS, seed=seed)
         answered = take_exam(assistant, exam, progress=progress)
         scores = score_answers(answered, rng=np.random.default_rng(seed))
@@ -133,6 +144,7 @@ def examine_subset(assistant: QuPaint) -> dict[str, float]:
     """
     with TemporaryDirectory() as folder:
         options = {"dialogues": 1, "tasks": ("count",), "form": "short", "crystals": (1, 6)}
+        options["shape"] = (224, 224)
         shares = {"test": 1.0}
         build_dataset(40, folder, seed=SUBSET_SEED, splits=shares, progress=False, **options)
         rows = pick_rows(Path(folder) / "test", (0, 1000), 40)
@@ -142,7 +154,7 @@ def examine_subset(assistant: QuPaint) -> dict[str, float]:
 
 
 def examine_real(
-    assistant: QuPaint, micrographs: str | Path, *, reduce: int = 2, progress: bool = False
+    assistant: QuPaint, micrographs: str | Path, *, reduce: int = 1, progress: bool = False
 ) -> dict[str, Any]:
     """Return what a model finds on the annotated development micrographs, untrained for them.
 
@@ -206,12 +218,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", required=True, help="folder of the finished run")
     parser.add_argument("--stages", nargs="*", default=[], help="folders of the runs before it")
     parser.add_argument("--data", required=True, help="test split")
+    parser.add_argument("--dense-data", help="test split with many flakes in an image")
     parser.add_argument("--out", required=True, help="folder of the shipped model")
     parser.add_argument("--micrographs", help="folder of the development micrographs")
     parser.add_argument("--images", type=int, default=300, help="of the exam (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         given = {"stages": options.stages, "micrographs": options.micrographs}
+        given["dense_data"] = options.dense_data
         ship(options.run, options.data, options.out, images=options.images, **given)
     except QuPaintError as error:
         print(error, file=sys.stderr)

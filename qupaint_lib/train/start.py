@@ -21,8 +21,9 @@ from qupaint_lib.train.examples import (
 )
 
 CONTRAST_GAIN = 4.0
-BOX_STEP = 0.5  # percent: a pixel of an image of 224
-READ_IMAGES = 300
+BOX_STEP = 1.0  # percent: two pixels of an image of 224
+READ_IMAGES, CENTRED_IMAGES = 300, 64
+TOKEN_SIZE = 0.2  # root mean square of a visual token at the start
 _BOXES = re.compile(r"<box>[^<]*</box>")
 
 
@@ -32,7 +33,7 @@ def start_nano(
     *,
     size: str = "micro",
     image_size: int = 224,
-    patch_size: int = 14,
+    patch_size: int = 28,
     box_step: float = BOX_STEP,
     read_images: int = READ_IMAGES,
     vision: QuPaint | None = None,
@@ -75,6 +76,7 @@ def start_nano(
     _order_locations(assistant, box_step, rng)
     if vision is not None:
         _take_vision(assistant.model, vision.model)
+        _centre_tokens(assistant, images)
     return assistant
 
 
@@ -96,6 +98,25 @@ def _order_locations(assistant: QuPaint, box_step: float, rng: np.random.Generat
         ids = assistant.processor.tokenizer.convert_tokens_to_ids(half)
         with torch.no_grad():
             table[ids] = torch.from_numpy(scale * curves).to(table.dtype)
+
+
+@torch.no_grad()
+def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]) -> None:
+    """Let the visual tokens of some images start with a mean of 0, and of the same size always.
+
+    What all patches of all images have in common outweighs what tells them apart; a decoder that
+    has yet to learn where to look takes their average, and would see that alone.
+    """
+    model, processor = assistant
+    pixels = [pixels_of(images[i][0]) for i in range(min(CENTRED_IMAGES, len(images)))]
+    tiles = processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
+    tokens = model.model.get_image_features(tiles).pooler_output  # (T, N, d)
+    mean = tokens.mean(dim=(0, 1))
+    spread = (tokens - mean).pow(2).mean().sqrt()
+    last = model.model.multi_modal_projector.linear_2
+    last.bias.sub_(mean)
+    for weights in (last.weight, last.bias):
+        weights.mul_(TOKEN_SIZE / spread)
 
 
 def _take_vision(model: Any, other: Any) -> None:

@@ -28,7 +28,7 @@ def nano() -> QuPaint:
 @pytest.fixture(scope="module")
 def scene():
     rng = np.random.default_rng(5)
-    return sample_scene(rng, material="MoS2", view="focused", shape=(448, 448), flake_count=3)
+    return sample_scene(rng, material="MoS2", view="focused", shape=(224, 224), flake_count=3)
 
 
 def test_it_loads_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_it_loads_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     model, processor = load_nano()
-    assert not model.training and processor.box_step == 0.5
+    assert not model.training and processor.box_step == 1.0
 
 
 def test_its_files_are_small_and_safe() -> None:
@@ -58,7 +58,7 @@ def test_it_answers_in_the_format_of_the_release(nano: QuPaint, scene) -> None:
     full = nano.chat(image, question)
     assert brief.boxes and len(brief.boxes) == len(brief.scores) == len(brief.labels)
     assert parse_answer(full.text).complete and "<CONCLUSION>" not in brief.text
-    assert all(x >= 0 and y >= 0 and x + w <= 448.5 for x, y, w, _ in full.boxes)
+    assert all(x >= 0 and y >= 0 and x + w <= 224.5 for x, y, w, _ in full.boxes)
 
 
 def test_it_does_what_it_did(nano: QuPaint) -> None:

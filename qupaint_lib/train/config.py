@@ -58,6 +58,8 @@ class TrainConfig:
         Crops, mirror images and, with fresh dialogues, quarter turns; shifts in CIELAB.
     dense_loss_weight : float
         Of the auxiliary loss; 0, the paper's, leaves it out.
+    freeze_vision : bool
+        The vision tower stays as it is: what the decoder learns to read then holds still.
     lora_rank, lora_alpha : int
         Of the low-rank updates.
     bf16, gradient_checkpointing : bool
@@ -94,6 +96,7 @@ class TrainConfig:
     tasks: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(TASK_NAMES, 1.0))
     augment: bool = True
     dense_loss_weight: float = 0.0
+    freeze_vision: bool = False
     lora_rank: int = 16
     lora_alpha: int = 32
     bf16: bool = True

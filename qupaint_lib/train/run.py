@@ -86,6 +86,8 @@ def train(
         checks = _examples(validation, processor, config, dense, passes=1, augment=False)
     record = make_record(model, processor, config, data, validation)
     _claim(out, record)
+    for parameter in model.model.vision_tower.parameters():
+        parameter.requires_grad_(not config.freeze_vision)
     wrapped = with_lora(model, config) if config.method == "lora" else model
     trainer = QuPaintTrainer(
         model=wrapped,

@@ -14,8 +14,10 @@ from qupaint_lib.answers import (
     format_region,
     layer_mentions,
     layer_phrase,
+    move_boxes,
     number_word,
     parse_answer,
+    round_boxes,
     to_percent,
     to_pixels,
 )
@@ -271,3 +273,31 @@ def test_words():
     assert count_mentions("two terraces")[0].terraces
     with pytest.raises(ArgumentError, match="boxes"):
         format_answer("", [BOX], [1, 2])
+
+
+@given(regions(), st.sampled_from([0.25, 0.5, 1.0, 2.0]))
+def test_boxes_are_rounded_to_a_grid_by_half_a_step_at_most(given_regions, step):
+    boxes, _ = given_regions
+    text = "before " + " then ".join(map(format_box, boxes)) + " after"
+    rounded = round_boxes(text, step)
+    assert round_boxes(rounded, step) == rounded
+    assert rounded.startswith("before <box>") and rounded.endswith("</box> after")
+    for (_, (x, y, w, h)), (_, (u, v, p, q)) in zip(
+        find_boxes(text), find_boxes(rounded), strict=True
+    ):
+        for number in (u, v, p, q):
+            assert abs(number / step - round(number / step)) < 1e-6
+        assert min(p, q) >= step - 1e-9
+        assert max(abs(x - u), abs(y - v)) <= step + 1e-9  # a box at the border gives way
+        if min(w, h) > step:
+            ends = abs(x + w - u - p), abs(y + h - v - q)
+            assert max(*ends, abs(x - u), abs(y - v)) <= step / 2 + 0.011
+
+
+def test_boxes_are_moved_and_what_is_no_box_stays():
+    text = "[x,y,w,h] of <box>1.00, 2.00, 3.00, 4.00</box> and <box>1, 2</box> and [5, 6, 7, 8]"
+    moved = move_boxes(text, lambda box: (box[0] + 10, *box[1:]))
+    assert moved == (
+        "[x,y,w,h] of <box>11.00, 2.00, 3.00, 4.00</box> and <box>1, 2</box> and "
+        "<box>15.00, 6.00, 7.00, 8.00</box>"
+    )

@@ -182,6 +182,16 @@ def test_a_case_worked_by_hand():
     assert found.ap.count == 2
 
 
+def test_scores_are_held_against_what_was_found():
+    """Three quarters sure of a right box, one quarter of a wrong one: a quarter off each time."""
+    said_boxes = [said([10, 10, 20, 20], 0.75), said([0, 70, 9, 9], 0.25)]
+    rng = np.random.default_rng(0)
+    found = detection_metrics(said_boxes, two_flakes(), rng=rng, resamples=10).calibration_error
+    assert (found.value, found.low, found.high) == pytest.approx((0.25, 0.25, 0.25))
+    assert found.count == 2
+    assert np.isnan(detection_metrics([], two_flakes()).calibration_error.value)
+
+
 def test_contrast_slices_ask_for_their_flakes_only():
     predictions = [said([60, 60, 30, 30], 0.9), said([0, 80, 9, 9], 0.3)]
     found = detection_metrics(predictions, two_flakes(), contrasts={1: 2.0, 2: 40.0})
@@ -399,6 +409,17 @@ def test_true_answers_get_full_marks(records):
     assert scores["count_exact"]["all"].count == 16  # counts, and dialogues that begin with one
     parts = [v.count for k, v in scores["well_formed"].items() if k.startswith("density")]
     assert sum(parts) == len(records)
+
+
+def test_intervals_resample_images_and_not_answers(records):
+    """Two images, one right and one wrong: an image is drawn with all of its answers."""
+    kept = [r for r in of_task(records, "count") if r.image_id in (0, 1)] * 6
+    said = [replace(r, answer=r.answer if r.image_id else "None.") for r in kept]
+    for shared in (said, [replace(r, image_id=None) for r in said]):
+        estimate = score_answers(shared, rng=np.random.default_rng(0), resamples=200)
+        assert estimate["count_exact"]["all"].value == 0.5
+        assert estimate["count_exact"]["all"].low == 0.0
+        assert estimate["count_exact"]["all"].high == 1.0
 
 
 def test_silence_gets_none(records):

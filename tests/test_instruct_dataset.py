@@ -148,6 +148,19 @@ def test_microscopes_take_several_images_and_differ() -> None:
     assert same.seed != other.seed and same.crystals != other.crystals
 
 
+def test_few_and_many_crystals_are_equally_often() -> None:
+    drawn = [plan(crystals=(1, 24)).crystal_count(i, SEED) for i in range(4000)]
+    assert (min(drawn), max(drawn)) == (1, 24)
+    halves = np.mean(np.array(drawn) <= 4)  # 1 to 4 are half of 1 to 24 on a logarithmic scale
+    assert halves == pytest.approx(np.log(5) / np.log(25), abs=0.03)
+    assert plan().crystal_count(0, SEED) is None
+    scene = draw_scene(plan(crystals=(3, 3)), 5, SEED, (448, 448), "focused", "balanced")
+    assert len(scene.crystals) <= 3
+    for wrong in ((0, 3), (3, 1), (1,), (1.5, 2)):
+        with pytest.raises(ArgumentError, match="crystals"):
+            build_dataset(1, "unused", crystals=wrong)
+
+
 def test_images_of_the_only_real_microscope_are_for_training() -> None:
     real = plan(real=(("a.png", "ours"), ("b.png", "ours")), real_share=1.0)
     assert {real.split(i, seed) for i in range(50) for seed in range(20)} == {"train"}

@@ -212,7 +212,12 @@ def test_unknown_names_and_wrong_numbers_are_refused() -> None:
         QuPaintConfig.from_size("tiny", pia_variant="gates")
     with pytest.raises(UnknownNameError, match="size"):
         QuPaintConfig.from_size("3B")
-    for wrong in ({"pia_delta_e_scale": 0.0}, {"dense_classes": -1}, {"image_size": 50}):
+    for wrong in (
+        {"pia_delta_e_scale": 0.0},
+        {"contrast_gain": 0.0},
+        {"dense_classes": -1},
+        {"image_size": 50},
+    ):
         with pytest.raises(ArgumentError, match=next(iter(wrong))):
             QuPaintConfig.from_size("tiny", **wrong)
     with pytest.raises(ArgumentError, match="vision_feature_layer"):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
+from qupaint_lib.answers import format_box
 from qupaint_lib.errors import ArgumentError, ImageError
 from qupaint_lib.model import (
     CANVAS_TILES,
@@ -21,10 +22,11 @@ from qupaint_lib.model import (
     QuPaintImageProcessor,
     QuPaintProcessor,
     from_scratch,
+    location_tokens,
     nano_tokenizer,
     train_tokenizer,
 )
-from qupaint_lib.model.tiling import IMAGENET_MEAN, IMAGENET_STD, windows
+from qupaint_lib.model.tiling import IMAGENET_MEAN, IMAGENET_STD, SUBSTRATE_GAIN, relief, windows
 from qupaint_lib.model.tokens import ANSWER_TOKENS, CONTROL_TOKENS, NANO_IMAGE_TOKEN
 from qupaint_lib.pia import attention_map, pia_torch
 
@@ -276,3 +278,36 @@ def test_wrong_options_are_refused() -> None:
         QuPaintImageProcessor(tile_px=100)
     with pytest.raises(ArgumentError, match="overlap_px"):
         windows((100, 100), (60, 50), 50)
+
+
+def test_location_tokens_make_five_of_a_box() -> None:
+    tokens = location_tokens(0.5)
+    assert len(tokens) == 2 * 201
+    tokenizer = train_tokenizer(["monolayer at"] * 20, extra_tokens=tokens)
+    text = f"monolayer at {format_box((12.5, 0.0, 87.5, 100.0))}"
+    ids = tokenizer(text)["input_ids"]
+    assert tokenizer.decode(ids) == text
+    box = tokenizer(format_box((12.5, 0.0, 87.5, 100.0)))["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(box) == [
+        "<box>", "12.50, ", "0.00, ", "87.50, ", "100.00</box>",
+    ]  # fmt: skip
+    for wrong in (0.0, 0.3, 0.005, -1.0):
+        with pytest.raises(ArgumentError, match="step"):
+            location_tokens(wrong)
+
+
+def test_relief_brings_out_what_deviates_from_the_substrate() -> None:
+    tiles = np.full((1, 3, 8, 8), 0.6, dtype=np.float32)
+    tiles[0, 0, :2, :2] += 0.05  # a flake that is little brighter in red
+    out = relief(tiles, 4.0)
+    np.testing.assert_allclose(out[0, 1], SUBSTRATE_GAIN * 0.6, atol=1e-6)
+    np.testing.assert_allclose(out[0, 0, 0, 0], SUBSTRATE_GAIN * 0.6 + 4 * 0.05, atol=1e-6)
+
+
+def test_questions_are_asked_with_boxes_on_the_grid() -> None:
+    _, processor = from_scratch("tiny", np.random.default_rng(0), image_size=112)
+    processor.box_step = 0.5
+    asked = processor.asked("Is <box>10.11, 20.00, 30.30, 5.49</box> thick?", brief=True)
+    assert asked == (
+        "Is <box>10.00, 20.00, 30.50, 5.50</box> thick? Answer with the conclusion only."
+    )

@@ -58,10 +58,12 @@ def _run(options: argparse.Namespace) -> int:
     elif options.annotations and options.predictions:
         truth = load_ground_truth(options.annotations)
         predictions = load_predictions(options.predictions, truth, clip=options.clip)
+        named = {category["name"].lower() for category in truth["categories"]}
+        tasks = options.task or [t for t in ("general", "mono") if t == "general" or t in named]
         scores = score_predictions(
             predictions,
             truth,
-            tasks=options.task,
+            tasks=tasks,
             iou_type=options.iou_type,
             rng=rng,
             resamples=options.resamples,
@@ -69,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.page:
             folder = options.images or Path(options.annotations).parent
             benchmark = Benchmark(truth, Path(folder))
-            page = write_error_page(benchmark, predictions, options.page, task=options.task[0])
+            page = write_error_page(benchmark, predictions, options.page, task=tasks[0])
             print(f"errors by image: {page}")
     else:
         wanted = "--annotations and --predictions, --dataset and --answers, --table2, or --build"
@@ -169,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--annotations", help="COCO JSON with the ground truth")
     add("--predictions", help="JSON with the predictions of a model")
-    add("--task", nargs="+", choices=TASKS, default=["general", "mono"], help="%(default)s")
+    add("--task", nargs="+", choices=TASKS, help="by default general, and mono where it is told")
     add("--iou-type", choices=IOU_TYPES, default="bbox", help="boxes or masks (%(default)s)")
     add("--clip", action="store_true", help="cut boxes that reach out of their image")
     add("--page", help="folder for a page with the errors of every image")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from qupaint_lib.evaluate.answers import (
     is_well_formed,
     told_layer,
 )
-from qupaint_lib.evaluate.detection import METRICS, detection_metrics
+from qupaint_lib.evaluate.detection import FIGURES, detection_metrics
 from qupaint_lib.evaluate.intervals import RESAMPLES, Estimate, bootstrap_interval
 from qupaint_lib.evaluate.metrics import (
     count_metrics,
@@ -39,24 +40,31 @@ def score_answers(
 ) -> Scores:
     """Return every figure of generated answers, by slices, with intervals.
 
-    Rows: ``count_exact``, ``count_within_1``, ``count_mean_absolute_error`` (task count) ·
-    ``monolayer_verdict`` and ``verdict``, balanced accuracy of yes and no (task verify) ·
-    ``layer_class``, balanced over mono, few, thick, and ``layer_exact`` (task layer), beside
-    ``layer_class_ceiling`` and ``layer_exact_ceiling`` of an oracle that knows the flake's mask
-    and the palette · ``grounding_50``, ``grounding_75`` (task refer) · ``detection_ap``, ``_ap50``,
-    ``_ap75`` (task localise) and ``mono_ap`` … (task localise_monolayers) · ``well_formed`` (all
-    tasks) · ``claims_accepted``, ``claims_contradicted``, ``claims_untestable``, shares of the
-    claims before the conclusion of answers in full form, held against the image, and
-    ``claims_accepted_without_image``, held against the optical model alone.
+    Rows, with the tasks whose answers they are of:
 
-    Slices: ``"all"``; ``"contrast: faint"``, ``"medium"``, ``"clear"`` with the borders
-    `CONTRAST_EDGES` in ΔE, of the flake asked for or else of the faintest, in detection of each
-    flake; ``"density: sparse"`` and ``"dense"`` of up to ten flakes and more.
+    - ``count_exact``, ``count_within_1``, ``count_mean_absolute_error``: count;
+    - ``verdict``, balanced accuracy of yes and no, and ``monolayer_verdict``, the same of the
+      questions about monolayers: verify;
+    - ``layer_class``, balanced over mono, few and thick, and ``layer_exact``, beside
+      ``layer_class_ceiling`` and ``layer_exact_ceiling`` of an oracle that knows the flake's mask
+      and the palette: layer;
+    - ``grounding_50``, ``grounding_75``: refer;
+    - ``detection_ap``, ``detection_ap50``, ``detection_ap75``, ``detection_calibration_error``:
+      localise; ``mono_ap`` … : localise_monolayers. Flakes that the question's own answer leaves
+      out, being more than an answer lists, count as missed;
+    - ``well_formed``, see `is_well_formed`: all tasks;
+    - ``claims_accepted``, ``claims_contradicted``, ``claims_untestable``, shares of the claims
+      before the conclusion of answers in full form, held against the image, and
+      ``claims_accepted_without_image``, held against the optical model alone: all tasks.
+
+    Slices: ``"all"``; ``"contrast: faint"``, ``"contrast: medium"``, ``"contrast: clear"`` with the
+    borders `CONTRAST_EDGES` in ΔE, of the flake asked for or else of the faintest, in detection of
+    each flake; ``"density: sparse"`` and ``"density: dense"`` of up to ten flakes and more.
 
     Parameters
     ----------
     records : iterable of Answered
-        Answers of any tasks, mixed. Answers without a reference row (contrast, material …) only
+        Answers of any tasks, mixed. Those of tasks without a row of their own, such as contrast,
         weigh in on form and claims.
     rng : numpy.random.Generator, optional
         Resamples images for the intervals; without it there are none.
@@ -107,13 +115,20 @@ def _table(
     if not records:
         return {}
     names, figures, cases = prepare(records)
-    groups = np.unique([repr(r.image_id) for r in records], return_inverse=True)[1]
+    groups = _images_of(records)
     scores: Scores = {name: {} for name in names}
     for name in sorted({s for r in records for s in r.slices}):
         inside = np.array([name in r.slices for r in records], dtype=bool)
         for key, estimate in zip(names, _sliced(figures, inside, groups, cases, draw), strict=True):
             scores[key][name] = estimate
     return scores
+
+
+def _images_of(records: Sequence[Answered]) -> np.ndarray:
+    """Return the number (N,) of the image of every record, in the order in which they come."""
+    numbers: dict = {}
+    keys = [("facts", id(r.facts)) if r.image_id is None else r.image_id for r in records]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def _sliced(
@@ -201,17 +216,16 @@ def _form_figures(records: Sequence[Answered]) -> tuple[tuple[str, ...], Figures
 
 
 def _claim_figures(records: Sequence[Answered]) -> tuple[tuple[str, ...], Figures, np.ndarray]:
-    def numbers(with_image: bool) -> np.ndarray:
-        return np.array([[*claims_of(r, with_image=with_image).values()] for r in records], float)
+    blind = {id(r.facts): replace(r.facts, image=None) for r in records}
+    seen = np.array([[*claims_of(r).values()] for r in records], dtype=float)  # (N, 3)
+    modelled = np.array([[*claims_of(r, blind[id(r.facts)]).values()] for r in records], float)
 
-    seen, modelled = numbers(True), numbers(False)  # (N, 3): confirmed, contradicted, untestable
+    def shares(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        total = weights @ counts
+        return total / total.sum() if total.any() else np.full(3, np.nan)
 
     def figures(weights: np.ndarray) -> np.ndarray:
-        shares = [
-            weights @ n / max((weights @ n).sum(), np.finfo(float).tiny) for n in (seen, modelled)
-        ]
-        empty = [not (weights @ n).any() for n in (seen, modelled)]
-        return np.where([empty[0]] * 3 + [empty[1]], np.nan, [*shares[0], shares[1][0]])
+        return np.append(shares(seen, weights), shares(modelled, weights)[0])
 
     names = ("claims_accepted", "claims_contradicted", "claims_untestable")
     return (*names, "claims_accepted_without_image"), figures, seen.sum(axis=1)
@@ -226,7 +240,7 @@ def _detection(
     """Return average precisions, every answer being an image of its own to COCO's rules."""
     if not records:
         return {}
-    scores: Scores = {f"{prefix}_{name}": {} for name in METRICS}
+    scores: Scores = {f"{prefix}_{name}": {} for name in FIGURES}
     dense = np.array(["density: dense" in r.slices for r in records], dtype=bool)
     slices = {"all": records}
     slices["density: dense"] = [r for r, d in zip(records, dense, strict=True) if d]
@@ -241,11 +255,11 @@ def _detection(
             task=task,
             area_edges=(),
             contrasts=contrasts if name == "all" else None,
-            groups=[repr(r.image_id) for r in kept],
+            groups=_images_of(kept),
             rng=draw[0],
             resamples=draw[1],
         )
-        tables = {name: {key: getattr(found, key) for key in METRICS}, **found.slices}
+        tables = {name: {key: getattr(found, key) for key in FIGURES}, **found.slices}
         for slice_name, table in tables.items():
             for key, estimate in table.items():
                 if estimate.count:

@@ -38,14 +38,15 @@ class Answered:
         How sure the model is of each box that `parse_answer` reads, 0 to 1
         (`model.scoring.box_scores`); None takes all for equally sure.
     image_id : hashable
-        Answers on one image share it: intervals resample whole images.
+        Answers on one image share it: intervals resample whole images. None: answers with the very
+        same facts are on one image.
     """
 
     reference: Dialogue
     answer: str
     facts: Facts
     scores: Sequence[float] | None = None
-    image_id: Hashable = 0
+    image_id: Hashable = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.answer, str):
@@ -171,11 +172,12 @@ def asked_class(record: Answered) -> str | None:
     return named[0].label if named else None
 
 
-def claims_of(record: Answered, *, with_image: bool = True) -> dict[str, int]:
-    """Return how many claims before the conclusion are confirmed, contradicted, untestable."""
-    facts = record.facts
-    if not with_image and facts.image is not None:
-        facts = Facts(facts.scene, None, facts.few_max)
+def claims_of(record: Answered, facts: Facts | None = None) -> dict[str, int]:
+    """Return how many claims before the conclusion are confirmed, contradicted, untestable.
+
+    They are held against the record's facts, or against others of the same scene.
+    """
+    facts = record.facts if facts is None else facts
     found = _CONCLUSION.search(record.answer)
     text = record.answer[: found.start()] if found else record.answer
     checked = verify(text, facts, few_max=facts.few_max).claims

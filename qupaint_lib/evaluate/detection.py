@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from qupaint_lib.annotations import LAYER_CLASSES
-from qupaint_lib.errors import ArgumentError, UnknownNameError
+from qupaint_lib.errors import ArgumentError, QuPaintError, UnknownNameError
 from qupaint_lib.evaluate.intervals import RESAMPLES, Estimate, bootstrap_interval
+from qupaint_lib.evaluate.metrics import calibration_metrics
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 METRICS = ("ap", "ap50", "ap75")
+FIGURES = (*METRICS, "calibration_error")
 TASKS = ("general", *(name.lower() for name in LAYER_CLASSES))
 IOU_TYPES = ("bbox", "segm")
 AREA_EDGES = (32.0**2, 96.0**2)  # COCO's, in pixels
@@ -32,7 +34,7 @@ _EVERY = (0.0, 1e10)
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What was found and what was not, image by image, at T thresholds.
+    """What was found and what was not, at T thresholds; the surest detections first.
 
     Attributes
     ----------
@@ -63,8 +65,11 @@ class Detection:
         What was asked for.
     ap, ap50, ap75 : Estimate
         Mean over the thresholds from 0.5 to 0.95, and at 0.5 and 0.75; NaN without any flake.
+    calibration_error : Estimate
+        Expected calibration error of the scores, taken as probabilities that a box is on a flake
+        at 0.5; NaN without any detection.
     slices : mapping of str to mapping of str to Estimate
-        The same three by ``"area: small"``, ``"contrast: faint"`` … ; flakes of other slices count
+        The first three by ``"area: small"``, ``"contrast: faint"`` … ; flakes of other slices count
         neither for nor against.
     """
 
@@ -73,6 +78,7 @@ class Detection:
     ap: Estimate
     ap50: Estimate
     ap75: Estimate
+    calibration_error: Estimate
     slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
 
@@ -147,7 +153,9 @@ def detection_metrics(
     numbers = np.argsort([image["id"] for image in ground_truth["images"]], kind="stable")
     groups = np.asarray(groups)[numbers]
     table = {name: _estimates(matches, groups, rng, resamples) for name, matches in matched.items()}
-    return Detection(task, iou_type, **table.pop("all"), slices=table)
+    whole = table.pop("all")
+    slices = {name: {key: row[key] for key in METRICS} for name, row in table.items()}
+    return Detection(task, iou_type, **whole, slices=slices)
 
 
 def average_precisions(matches: Matches, weights: np.ndarray | None = None) -> np.ndarray:
@@ -170,11 +178,10 @@ def _precisions(matches: Matches, weights: np.ndarray | None) -> np.ndarray:
     positives = matches.positives @ weights
     if not positives > 0:
         return np.full(len(matches.hits), np.nan)
-    order = np.argsort(-matches.scores, kind="mergesort")
-    times = weights[matches.image[order]]
-    order, times = order[times > 0], times[times > 0]
-    counted = ~matches.ignored[:, order] * times
-    hits = matches.hits[:, order]
+    times = weights[matches.image]
+    drawn = times > 0
+    counted = ~matches.ignored[:, drawn] * times[drawn]
+    hits = matches.hits[:, drawn]
     true = np.cumsum(hits * counted, axis=1)  # (T, D)
     false = np.cumsum(~hits * counted, axis=1)
     precision = true / (false + true + np.spacing(1))
@@ -204,7 +211,7 @@ def select(
         names = [c["name"] for c in ground_truth["categories"]]
         raise ArgumentError("ground_truth.categories", names, f"one of the name {task!r}")
     return tuple(
-        [entry for entry in entries if entry["category_id"] == ids[0]]
+        [entry for entry in entries if entry.get("category_id") == ids[0]]
         for entries in (truths, predictions)
     )
 
@@ -212,17 +219,29 @@ def select(
 def _estimates(
     matches: Matches, groups: np.ndarray, rng: np.random.Generator | None, resamples: int
 ) -> dict[str, Estimate]:
-    values = average_precisions(matches)
-    low = high = np.full(3, np.nan)
+    def figures(weights: np.ndarray) -> np.ndarray:
+        return np.append(average_precisions(matches, weights), _calibration(matches, weights))
+
+    values = figures(np.ones(len(matches.positives)))
+    low = high = np.full(len(FIGURES), np.nan)
     if rng is not None and not np.isnan(values).all():
-        low, high = bootstrap_interval(
-            lambda weights: average_precisions(matches, weights), groups, rng, resamples=resamples
-        )
-    count = int(matches.positives.sum())
+        low, high = bootstrap_interval(figures, groups, rng, resamples=resamples)
+    flakes, detections = int(matches.positives.sum()), int((~matches.ignored[0]).sum())
+    counts = (*[flakes] * len(METRICS), detections)
     return {
         name: Estimate(float(v), float(a), float(b), count)
-        for name, v, a, b in zip(METRICS, values, low, high, strict=True)
+        for name, v, a, b, count in zip(FIGURES, values, low, high, counts, strict=True)
     }
+
+
+def _calibration(matches: Matches, weights: np.ndarray) -> float:
+    """Return the expected calibration error of the scores at the first threshold."""
+    counted = ~matches.ignored[0]
+    return calibration_metrics(
+        matches.scores[counted],
+        matches.hits[0, counted],
+        weights=weights[matches.image[counted]],
+    )["expected_calibration_error"]
 
 
 def _ranges(name: str, edges: Sequence[float]) -> list[tuple[str, tuple[float, float]]]:
@@ -247,7 +266,10 @@ def _match(
     max_detections: int,
 ) -> dict[str, Matches]:
     """Return the matches in every range of areas."""
-    from faster_coco_eval import COCO, COCOeval_faster
+    try:
+        from faster_coco_eval import COCO, COCOeval_faster
+    except ModuleNotFoundError as error:
+        raise QuPaintError("faster-coco-eval is missing: pip install -e '.[train]'") from error
 
     images = sorted(images, key=lambda image: image["id"])
     number = {image["id"]: k for k, image in enumerate(images, start=1)}
@@ -300,11 +322,12 @@ def _gathered(evaluated: Sequence[Any]) -> Matches:
             hits.append(np.reshape(matched, (thresholds, -1)) > 0)
             ignored.append(np.reshape(dropped, (thresholds, -1)).astype(bool))
     nothing = np.zeros((thresholds, 0), dtype=bool)
+    order = np.argsort(-np.array(scores, dtype=np.float64), kind="stable")
     return Matches(
-        np.array(image, dtype=np.int64),
-        np.array(scores, dtype=np.float64),
-        np.concatenate([nothing, *hits], axis=1),
-        np.concatenate([nothing, *ignored], axis=1),
+        np.array(image, dtype=np.int64)[order],
+        np.array(scores, dtype=np.float64)[order],
+        np.concatenate([nothing, *hits], axis=1)[:, order],
+        np.concatenate([nothing, *ignored], axis=1)[:, order],
         np.array(positives, dtype=np.float64),
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from qupaint_lib.evaluate.detection import (
     CONTRAST_EDGES,
+    FIGURES,
     MAX_DETECTIONS,
-    METRICS,
     detection_metrics,
     select,
 )
@@ -54,7 +54,7 @@ def score_predictions(
     -------
     dict of str to dict of str to dict of str to Estimate
         By task, slice (``"all"`` first), and figure: ``"ap"``, ``"ap50"``, ``"ap75"``, and over
-        whole images ``"acc50"``, ``"acc75"`` of `surest_box_accuracy`.
+        whole images ``"calibration_error"``, and ``"acc50"``, ``"acc75"`` of `surest_box_accuracy`.
     """
     options = {"iou_type": iou_type, "max_detections": max_detections, "rng": rng}
     options |= {"resamples": resamples}
@@ -68,12 +68,12 @@ def score_predictions(
             contrast_edges=contrast_edges,
             **options,
         )
-        whole = {name: getattr(found, name) for name in METRICS}
+        whole = {name: getattr(found, name) for name in FIGURES}
         table: Table = {"all": whole | _accuracies(predictions, ground_truth, task, rng, resamples)}
         table |= {name: dict(figures) for name, figures in found.slices.items()}
         for name, part, kept in _parts(predictions, ground_truth, image_slices):
             of_part = detection_metrics(kept, part, task=task, area_edges=(), **options)
-            table[name] = {metric: getattr(of_part, metric) for metric in METRICS}
+            table[name] = {metric: getattr(of_part, metric) for metric in FIGURES}
             table[name] |= _accuracies(kept, part, task, rng, resamples)
         scores[task] = table
     return scores

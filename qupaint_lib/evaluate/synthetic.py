@@ -12,7 +12,7 @@ otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -31,6 +31,8 @@ from qupaint_lib.microscope import Microscope
 from qupaint_lib.synthia import HABITS, Scene, render_jpeg, sample_microscope, sample_scene
 
 NAME, VERSION = "qf-bench-synthetic", 1
+# What `fingerprint` says of this version: where it changes, so does the version.
+FINGERPRINT = "8ce8b8486767fa7048d5a906ba83b1d050917ec74b2164c375eddc7ec1c9cd4f"
 SHAPE = (448, 448)
 SPARSE, DENSE = 10, 25  # flakes
 FAINT, CLEAR = 3.0, 12.0  # ΔE of the faintest flake
@@ -155,13 +157,28 @@ def build_real(micrographs: str | Path, out: str | Path) -> Benchmark:
     return save_benchmark(images, out, info=info)
 
 
-def digest(benchmark: Benchmark) -> str:
-    """Return the SHA-256 of all boxes and layer counts: equal where the benchmark is the same."""
-    lines = [
-        f"{a['image_id']} {' '.join(map(str, a['bbox']))} {a.get('layer_count')}"
-        for a in benchmark.ground_truth["annotations"]
-    ]
+def fingerprint(numbers: Iterable[int] | None = None) -> str:
+    """Return the SHA-256 of wafers, boxes and layer counts of the scenes: that of the version.
+
+    Parameters
+    ----------
+    numbers : iterable of int, optional
+        Of these scenes only.
+    """
+    every = synthetic_images()
+    lines = []
+    for number in range(len(every)) if numbers is None else numbers:
+        scene, about = synthetic_scene(number), every[number]
+        wafer = f"{substrate_of(scene.microscope)} {scene.microscope.oxide_thickness_nm:.1f}"
+        lines.append(f"{about['microscope']} {about['split']} {wafer}")
+        lines += [f"{flake.bbox_xywh} {flake.layer_count}" for flake in scene.flakes]
     return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def substrate_of(microscope: Microscope) -> str:
+    """Return such as ``"SiO2/Si"``, or the substrate alone where no oxide is on it."""
+    bare = microscope.oxide_thickness_nm == 0
+    return microscope.substrate if bare else f"{microscope.oxide}/{microscope.substrate}"
 
 
 def difficulty_of(delta_e: np.ndarray) -> str:
@@ -199,9 +216,7 @@ def _drawn(about: dict[str, Any]) -> BenchImage:
     told = {key: value for key, value in about.items() if key not in ("material", "instrument")}
     told |= {
         "difficulty": difficulty_of(delta_e),
-        "substrate": f"{microscope.oxide}/{microscope.substrate}"
-        if microscope.oxide_thickness_nm
-        else microscope.substrate,
+        "substrate": substrate_of(microscope),
         "oxide_thickness_nm": microscope.oxide_thickness_nm,
     }
     name = f"{about['number']:04d}.jpg"

@@ -19,6 +19,7 @@ _HOMES = {
     "encode": ("Collator", "Packed", "Talk", "pack"),
     "examples": ("DENSE_CLASSES", "Example", "Examples", "Images", "Stream", "dense_targets"),
     "run": ("last_checkpoint", "train", "with_lora"),
+    "ship": ("examine", "examine_subset", "ship"),
     "start": ("start_nano",),
     "trainer": ("QuPaintTrainer",),
 }  # fmt: skip

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import os
 import shutil
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from qupaint_lib import images
 from qupaint_lib.errors import ImageError, UnknownNameError
-from qupaint_lib.images import load_image, micrograph, micrograph_names
+from qupaint_lib.images import load_image, micrograph, micrograph_names, read_image
 
 RNG = np.random.default_rng(0)
 EIGHT = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -224,3 +225,90 @@ def test_many_samples_per_pixel_are_refused_before_they_are_decoded(tmp_path):
 def test_the_bound_itself_is_bounded(tmp_path, limit):
     with pytest.raises(ImageError, match="max_pixels"):
         load_image(write(tmp_path / "a.png", EIGHT), max_pixels=limit)
+
+
+def tiff_bytes(pixels, **kwargs):
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, photometric="rgb", **kwargs)
+    return file.getvalue()
+
+
+def test_bytes_are_read_as_a_file_is(tmp_path):
+    for name, pixels in (("a.png", EIGHT), ("b.png", SIXTEEN), ("c.tif", SIXTEEN)):
+        path = write(tmp_path / name, pixels)
+        read = read_image(path.read_bytes(), "no suffix needed")
+        np.testing.assert_array_equal(read.codes, load_image(path, as_codes=True))
+        assert (read.page, read.pages, read.pixel_size_um) == (0, 1, None)
+
+
+def test_pages_of_a_tiff():
+    stack = np.stack([EIGHT, 255 - EIGHT, EIGHT // 2])
+    data = tiff_bytes(stack)
+    for page, pixels in enumerate(stack):
+        read = read_image(data, "a", page=page)
+        np.testing.assert_array_equal(read.codes, pixels)
+        assert (read.page, read.pages) == (page, 3)
+    with pytest.raises(ImageError, match="0 to 2"):
+        read_image(data, "a", page=3)
+    file = io.BytesIO()
+    Image.fromarray(EIGHT).save(file, "PNG")
+    with pytest.raises(ImageError, match="only a TIFF"):
+        read_image(file.getvalue(), "a", page=1)
+
+
+def ome(unit, size):
+    about = {"axes": "YXS", "PhysicalSizeX": size} | ({"PhysicalSizeXUnit": unit} if unit else {})
+    return tiff_bytes(EIGHT, ome=True, metadata=about)
+
+
+@pytest.mark.parametrize(
+    ("data", "micrometres"),
+    [
+        (ome("nm", 384), 0.384),
+        (ome("µm", 0.384), 0.384),
+        (ome(None, 0.384), 0.384),  # the schema's default unit is µm
+        (ome("mm", 0.000384), 0.384),
+        (ome("pixel", 0.384), None),
+        (tiff_bytes(EIGHT, resolution=(20_000, 20_000), resolutionunit="CENTIMETER"), 0.5),
+        (tiff_bytes(EIGHT, resolution=(25_400, 25_400), resolutionunit="INCH"), 1.0),
+        (tiff_bytes(EIGHT, resolution=(300, 300), resolutionunit="INCH"), None),  # a printer's
+        (tiff_bytes(EIGHT), None),
+    ],
+)
+def test_pixel_size_of_a_tiff(data, micrometres):
+    assert read_image(data, "a").pixel_size_um == (micrometres and pytest.approx(micrometres))
+
+
+def test_pixel_size_by_imagej():
+    data = tiff_bytes(EIGHT, imagej=True, resolution=(4.0, 4.0), metadata={"unit": "um"})
+    assert read_image(data, "a").pixel_size_um == pytest.approx(0.25)
+
+
+def test_size_in_memory_is_bounded(tmp_path):
+    data = write(tmp_path / "a.png", EIGHT).read_bytes()
+    with pytest.raises(ImageError, match="MB"):
+        read_image(data, "a", max_bytes=len(data) - 1)
+    with pytest.raises(ImageError, match="pixels"):
+        read_image(data, "a", max_pixels=100)
+    with pytest.raises(ImageError, match="empty"):
+        read_image(b"", "a")
+
+
+def test_a_huge_tile_is_refused_before_it_is_decoded():
+    """A small image may promise tiles that would fill the memory."""
+    data = bytearray(tiff_bytes(EIGHT, tile=(16, 16)))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
+        offsets = [tiff.pages[0].tags[name].valueoffset for name in ("TileWidth", "TileLength")]
+    for offset in offsets:
+        data[offset : offset + 4] = (65520).to_bytes(4, "little")
+    with pytest.raises(ImageError, match="65520"):
+        read_image(bytes(data), "a")
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [(b"GIF89a", "GIF"), (b"%PDF-1.7", "PDF"), (b"ZISRAWFILE", "CZI"), (b"PK\x03\x04", "ZIP")],
+)
+def test_other_files_are_called_by_their_names(start, what):
+    with pytest.raises(ImageError, match=what):
+        read_image(start + bytes(64), "a.png")

@@ -612,6 +612,22 @@ def test_wording_varies_five_times_more_than_one_template():
     assert repeated_share(varied) <= repeated_share(plain) / 5
 
 
+def test_a_terse_voice_varies_its_questions_alone_and_stays_true():
+    asked, said, claims = set(), set(), 0
+    for number in range(24):
+        scene, image = example(number)
+        facts = Facts(scene, image)
+        rng = np.random.default_rng(number)
+        for made in make_dialogues(facts, None, rng, tasks=["count"] * 3, style="terse"):
+            asked.add(made.question)
+            assert verify(made, facts).ok
+            claims += 1
+        [short] = make_dialogues(facts, None, rng, tasks=["count"], style="terse", form="short")
+        said.add(short.answer.split()[0])
+    assert len(asked) >= 15 and claims == 72
+    assert said <= {"There", "In", "The"}  # the first template of none, of one and of several
+
+
 @pytest.mark.parametrize("module", [conclusions, enumeration, phrases, questions])
 def test_every_template_can_be_said(module):
     rng = np.random.default_rng(0)

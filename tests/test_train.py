@@ -444,6 +444,12 @@ def test_the_dense_stage_gives_its_vision_tower(
     assistant = start_nano(images, recipe(), vision=vision, **TINY)
     name = "model.vision_tower.embeddings.patch_embeddings.projection.weight"
     assert torch.equal(assistant.model.state_dict()[name], vision.model.state_dict()[name])
+    pixels = [pixels_of(images[i][0]) for i in range(len(images))]
+    tiles = assistant.processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        tokens = assistant.model.model.get_image_features(tiles).pooler_output
+    assert tokens.mean(dim=(0, 1)).abs().max() < 1e-3
+    assert tokens.pow(2).mean().sqrt().item() == pytest.approx(0.2, rel=1e-3)
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(

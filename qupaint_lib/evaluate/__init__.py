@@ -15,6 +15,7 @@ nothing was there to be measured for.
 
 from qupaint_lib.evaluate.answer_scores import score_answers
 from qupaint_lib.evaluate.answers import Answered, is_well_formed
+from qupaint_lib.evaluate.ask import predict
 from qupaint_lib.evaluate.bench import (
     BenchImage,
     Benchmark,
@@ -74,6 +75,7 @@ __all__ = [
     "load_predictions",
     "make_exam",
     "palette_layer",
+    "predict",
     "sample_pictures",
     "save_benchmark",
     "save_predictions",

@@ -13,7 +13,7 @@ from qupaint_lib.instruct import Dialogue, Facts, make_dialogues, scene_of
 
 # What the table of a small model is made of; verification twice, since a half asks for monolayers.
 EXAM_TASKS = ("count", "verify", "verify", "layer", "refer", "localise", "localise_monolayers")
-MAX_BOXES, MAX_TOKENS = 12, 640  # of an answer
+MAX_BOXES, MAX_TOKENS = 12, 900  # of an answer
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from qupaint_lib.instruct.scene import QUALITIES
 from qupaint_lib.instruct.tasks import TASKS, count
 
 TASK_NAMES: tuple[str, ...] = (*TASKS, "dialogue")
-FORMS, STYLES = ("full", "short", "mixed"), ("varied", "plain")
+FORMS, STYLES = ("full", "short", "mixed"), ("varied", "terse", "plain")
 _LEAST_TOKENS = 256
 _WHY_SETTLED = 0.8  # how often it is asked why of a flake whose count the light settles
 _TOKENS_PER_FLAKE = 64  # in the candidates and in the conclusion together
@@ -118,7 +118,8 @@ def make_dialogues(
         tells places and sizes, and what is darker or brighter.
     form : {"full", "short", "mixed"}, optional
         Candidates, reasoning and conclusion, or the conclusion alone, or either.
-    style : {"varied", "plain"}, optional
+    style : {"varied", "terse", "plain"}, optional
+        ``"terse"`` varies the questions and answers in one way, for models too small for many.
         ``"plain"`` says everything in one way: the baseline for `wording`.
     max_tokens : int, optional
         Of an answer, as `count_tokens` counts; at least 256. Explanations are left out first, then
@@ -146,7 +147,10 @@ def make_dialogues(
         raise ArgumentError("max_tokens", max_tokens, f"at least {_LEAST_TOKENS}")
     if max_boxes < 1:
         raise ArgumentError("max_boxes", max_boxes, "at least 1")
-    facts, voice = facts_of(scene, image, few_max), Voice(rng, plain=style == "plain")
+    facts, voice = (
+        facts_of(scene, image, few_max),
+        Voice(rng, plain=style == "plain", terse=style == "terse"),
+    )
     fitting = (max_tokens - _LEAST_TOKENS // 2) // _TOKENS_PER_FLAKE
     found = []
     for task in tasks:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 _T = TypeVar("_T")
 _BATCH = 256
+
+
+class Questions(tuple[str, ...]):
+    """Templates that ask: a terse voice varies these, and answers in one way."""
+
+    __slots__ = ()
 
 
 class Voice:
@@ -24,10 +30,12 @@ class Voice:
         Makes the choices.
     plain : bool, optional
         Take the first alternative every time: the baseline that variety is measured against.
+    terse : bool, optional
+        Take the first alternative of every statement; questions and content are drawn as ever.
     """
 
-    def __init__(self, rng: np.random.Generator, *, plain: bool = False):
-        self._rng, self.plain = rng, plain
+    def __init__(self, rng: np.random.Generator, *, plain: bool = False, terse: bool = False):
+        self._rng, self.plain, self.terse = rng, plain, terse
         self._numbers: list[float] = []
 
     def number(self) -> float:
@@ -53,9 +61,20 @@ class Voice:
 
     def say(self, templates: str | Sequence[str], fields: Mapping[str, str] | None = None) -> str:
         """Return one of the templates, its alternatives chosen and its fields filled."""
-        template = templates if isinstance(templates, str) else self.pick(templates)
-        text = self._spoken(_parsed(template))
+        varied = not self.terse or isinstance(templates, Questions)
+        pick = self.pick if varied else _first
+        template = templates if isinstance(templates, str) else pick(templates)
+        text = _spoken(_parsed(template), pick)
         return text.format_map(fields) if fields else text
+
+    @property
+    def asking(self) -> Voice:
+        """The voice of a question's own words: the same, but never terse."""
+        if not self.terse:
+            return self
+        voice = Voice(self._rng, plain=self.plain)
+        voice._numbers = self._numbers
+        return voice
 
     def sentence(self, templates: str | Sequence[str], fields: Mapping[str, str]) -> str:
         """Return `say` with a capital letter and a full stop."""
@@ -63,12 +82,15 @@ class Voice:
         text = capitalised(text)
         return text if text[-1] in ".?!:" else text + "."
 
-    def _spoken(self, parts: str | tuple) -> str:
-        if isinstance(parts, str):
-            return parts
-        return "".join(
-            [part if isinstance(part, str) else self._spoken(self.pick(part)) for part in parts]
-        )
+
+def _first(values: Sequence[_T]) -> _T:
+    return values[0]
+
+
+def _spoken(parts: str | tuple, pick: Callable[[Sequence], Any]) -> str:
+    if isinstance(parts, str):
+        return parts
+    return "".join([part if isinstance(part, str) else _spoken(pick(part), pick) for part in parts])
 
 
 def capitalised(text: str) -> str:

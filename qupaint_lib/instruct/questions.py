@@ -2,108 +2,141 @@
 
 from __future__ import annotations
 
+from qupaint_lib.instruct.grammar import Questions
+
 IMAGE = "[in the image|in this image|in the micrograph|in this picture|in the field of view]"
 
-COUNT = (
-    "How many material flakes are there in the image?",
-    f"How many flakes [are there|can be seen|are visible|do you see|can you count] {IMAGE}?",
-    f"[Count|Please count] [all flakes|the flakes|every flake] {IMAGE}.",
-    f"What is the [total number|number] of flakes {IMAGE}?",
-    "[Give|State|Report] the number of [flakes|flakes you see|flakes present], [by class|one class "
-    "at a time|with their classes].",
+COUNT = Questions(
+    (
+        "How many material flakes are there in the image?",
+        f"How many flakes [are there|can be seen|are visible|do you see|can you count] {IMAGE}?",
+        f"[Count|Please count] [all flakes|the flakes|every flake] {IMAGE}.",
+        f"What is the [total number|number] of flakes {IMAGE}?",
+        "[Give|State|Report] the number of [flakes|flakes you see|flakes present], [by class|one "
+        "class at a time|with their classes].",
+    )
 )
-COUNT_CLASS = (
-    "How many {kind} flakes are in the image?",
-    f"How many {{kind}} flakes [are there|can be seen|are visible|do you find] {IMAGE}?",
-    f"[Count|Please count] the {{kind}} flakes {IMAGE}.",
-    f"What is the number of {{kind}} flakes {IMAGE}?",
-    "[Tell me|Say] how many of the flakes are {kind} flakes.",
+COUNT_CLASS = Questions(
+    (
+        "How many {kind} flakes are in the image?",
+        f"How many {{kind}} flakes [are there|can be seen|are visible|do you find] {IMAGE}?",
+        f"[Count|Please count] the {{kind}} flakes {IMAGE}.",
+        f"What is the number of {{kind}} flakes {IMAGE}?",
+        "[Tell me|Say] how many of the flakes are {kind} flakes.",
+    )
 )
-LOCALISE = (
-    "Identify all flakes and provide bounding boxes {xywh} for each",
-    f"[Locate|Find|Mark|Detect] [all flakes|every flake] {IMAGE} and give [their boxes|a box for "
-    "each|bounding boxes with their layer counts].",
-    f"Where are the flakes {IMAGE}?",
-    f"[List|Report] [all|the] flakes {IMAGE} with [their boxes and layer counts|box and thickness "
-    "class|boxes and classes].",
+LOCALISE = Questions(
+    (
+        "Identify all flakes and provide bounding boxes {xywh} for each",
+        f"[Locate|Find|Mark|Detect] [all flakes|every flake] {IMAGE} and give [their boxes|a box "
+        "for each|bounding boxes with their layer counts].",
+        f"Where are the flakes {IMAGE}?",
+        f"[List|Report] [all|the] flakes {IMAGE} with [their boxes and layer counts|box and "
+        "thickness class|boxes and classes].",
+    )
 )
-LOCALISE_MONO = (
-    "Identify monolayer candidates and provide bounding boxes {xywh}",
-    "Locate the monolayer flakes",
-    f"[Find|Mark|Locate|Detect] [all monolayers|every monolayer|the monolayers] {IMAGE}.",
-    f"Where are [monolayers|the monolayers|monolayer flakes] {IMAGE}?",
-    "Which [regions|areas|flakes] are [monolayers|one layer thick]? Give [their boxes|boxes].",
+LOCALISE_MONO = Questions(
+    (
+        "Identify monolayer candidates and provide bounding boxes {xywh}",
+        "Locate the monolayer flakes",
+        f"[Find|Mark|Locate|Detect] [all monolayers|every monolayer|the monolayers] {IMAGE}.",
+        f"Where are [monolayers|the monolayers|monolayer flakes] {IMAGE}?",
+        "Which [regions|areas|flakes] are [monolayers|one layer thick]? Give [their boxes|boxes].",
+    )
 )
-LOCALISE_CLASS = (
-    "Locate the {kind} flakes",
-    f"[Find|Mark|Locate|Detect] [all|the] {{kind}} flakes {IMAGE}.",
-    f"Where are the {{kind}} flakes {IMAGE}?",
-    "[Give|Report|List] [boxes|bounding boxes] of [all|the] {kind} flakes.",
+LOCALISE_CLASS = Questions(
+    (
+        "Locate the {kind} flakes",
+        f"[Find|Mark|Locate|Detect] [all|the] {{kind}} flakes {IMAGE}.",
+        f"Where are the {{kind}} flakes {IMAGE}?",
+        "[Give|Report|List] [boxes|bounding boxes] of [all|the] {kind} flakes.",
+    )
 )
-REFER = (
-    "Where is {expression}?",
-    "[Locate|Find|Mark|Box] {expression}.",
-    "[Give|Provide|Report] the [bounding box|box] of {expression}.",
-    "Point out {expression}[| and give its box| with its box].",
+REFER = Questions(
+    (
+        "Where is {expression}?",
+        "[Locate|Find|Mark|Box] {expression}.",
+        "[Give|Provide|Report] the [bounding box|box] of {expression}.",
+        "Point out {expression}[| and give its box| with its box].",
+    )
 )
-EXISTS = (
-    "Does this sample contain {a}?",
-    f"Is there [{{a}}|{{a}} anywhere] {IMAGE}?",
-    "[Can you see|Do you find] {a} [in it|in this image|in this sample]?",
-    "Does [the image|this image|the micrograph] [show|contain|hold] {a}?",
+EXISTS = Questions(
+    (
+        "Does this sample contain {a}?",
+        f"Is there [{{a}}|{{a}} anywhere] {IMAGE}?",
+        "[Can you see|Do you find] {a} [in it|in this image|in this sample]?",
+        "Does [the image|this image|the micrograph] [show|contain|hold] {a}?",
+    )
 )
-IS_IT = (
-    "Is the flake at {box} {a}?",
-    "[Look at|Consider] {box}: is [it|this|this flake] {a}?",
-    "[Would you call|Do you consider] the [region|flake at] {box} {a}?",
-    "Does {box} [hold|contain|show] {a}?",
+IS_IT = Questions(
+    (
+        "Is the flake at {box} {a}?",
+        "[Look at|Consider] {box}: is [it|this|this flake] {a}?",
+        "[Would you call|Do you consider] the [region|flake at] {box} {a}?",
+        "Does {box} [hold|contain|show] {a}?",
+    )
 )
-LAYERS = (
-    "How many layers does the flake at {box} have?",
-    "[Tell me|Determine|Estimate|State] the layer count of the flake at {box}.",
-    "What is the layer count of the flake at {box}?",
-    "[How thick|How many layers thick] is the [region|flake at|area] {box}?",
-    "[Look at|Consider] the flake at {box}. How many layers [has it|does it have]?",
+LAYERS = Questions(
+    (
+        "How many layers does the flake at {box} have?",
+        "[Tell me|Determine|Estimate|State] the layer count of the flake at {box}.",
+        "What is the layer count of the flake at {box}?",
+        "[How thick|How many layers thick] is the [region|flake at|area] {box}?",
+        "[Look at|Consider] the flake at {box}. How many layers [has it|does it have]?",
+    )
 )
-TERRACES = (
-    "Which terraces does the crystal at {box} have?",
-    "Does the flake at {box} belong to a crystal with [terraces|several terraces]? [List|Describe] "
-    "them.",
-    "[Describe|List|Report] the terraces of the crystal that [includes|contains|holds] {box}.",
-    "[How does|In which steps does] the thickness change across the crystal at {box}?",
+TERRACES = Questions(
+    (
+        "Which terraces does the crystal at {box} have?",
+        "Does the flake at {box} belong to a crystal with [terraces|several terraces]? [List|"
+        "Describe] them.",
+        "[Describe|List|Report] the terraces of the crystal that [includes|contains|holds] {box}.",
+        "[How does|In which steps does] the thickness change across the crystal at {box}?",
+    )
 )
-CONTRAST = (
-    "Describe the optical contrast of the flakes relative to the substrate",
-    "[How do|In what way do] the flakes differ from the substrate [in colour|optically|in light]?",
-    "[Describe|Explain] the [optical contrast|contrast|colour contrast] [of|seen for] the "
-    f"flakes {IMAGE}[|, channel by channel].",
-    f"What is the [optical contrast|contrast] of the flakes {IMAGE}?",
-    "[How visible|How well visible] are the flakes against the substrate, and why?",
+CONTRAST = Questions(
+    (
+        "Describe the optical contrast of the flakes relative to the substrate",
+        "[How do|In what way do] the flakes differ from the substrate [in colour|optically|in "
+        "light]?",
+        "[Describe|Explain] the [optical contrast|contrast|colour contrast] [of|seen for] the "
+        f"flakes {IMAGE}[|, channel by channel].",
+        f"What is the [optical contrast|contrast] of the flakes {IMAGE}?",
+        "[How visible|How well visible] are the flakes against the substrate, and why?",
+    )
 )
-MATERIAL = (
-    "Which material are these flakes?",
-    f"[What|Which] material [is|do you see|has been exfoliated] {IMAGE}?",
-    "[Name|Identify|State] the material of the flakes.",
-    "What are the flakes made of?",
+MATERIAL = Questions(
+    (
+        "Which material are these flakes?",
+        f"[What|Which] material [is|do you see|has been exfoliated] {IMAGE}?",
+        "[Name|Identify|State] the material of the flakes.",
+        "What are the flakes made of?",
+    )
 )
-SUBSTRATE = (
-    "What substrate do the flakes lie on?",
-    "[Which|What] [substrate|wafer|stack] [is under|carries|lies under] the flakes?",
-    "[Describe|Name|State] the substrate[| under the flakes| and its oxide| and the oxide "
-    "thickness].",
-    "How thick is the oxide [on the wafer|under the flakes], and what is it made of?",
+SUBSTRATE = Questions(
+    (
+        "What substrate do the flakes lie on?",
+        "[Which|What] [substrate|wafer|stack] [is under|carries|lies under] the flakes?",
+        "[Describe|Name|State] the substrate[| under the flakes| and its oxide| and the oxide "
+        "thickness].",
+        "How thick is the oxide [on the wafer|under the flakes], and what is it made of?",
+    )
 )
-WHICH_MONO = (
-    "Which of them are monolayers?",
-    "[And which|Which] [of these|of them|among them] are monolayers?",
-    "Are any of them monolayers? Give [boxes|their boxes].",
+WHICH_MONO = Questions(
+    (
+        "Which of them are monolayers?",
+        "[And which|Which] [of these|of them|among them] are monolayers?",
+        "Are any of them monolayers? Give [boxes|their boxes].",
+    )
 )
-WHY = (
-    "How can you tell the layer count of {noun} {number}?",
-    "Why is {noun} {number} {a}?",
-    "How do you know that {noun} {number} is {a}?",
-    "[Explain|Justify] the layer count of {noun} {number}.",
-    "What is the evidence for {noun} {number}?",
+WHY = Questions(
+    (
+        "How can you tell the layer count of {noun} {number}?",
+        "Why is {noun} {number} {a}?",
+        "How do you know that {noun} {number} is {a}?",
+        "[Explain|Justify] the layer count of {noun} {number}.",
+        "What is the evidence for {noun} {number}?",
+    )
 )
 # Conclusions. The first line ends in a colon where boxes follow.
 TOTAL = (

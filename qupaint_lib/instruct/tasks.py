@@ -101,7 +101,7 @@ def refer(context: Context) -> Turn | None:
     """The box of the flake that an expression describes."""
     facts, voice = context.facts, context.voice
     for i in voice.shuffled(range(len(facts.flakes)))[:4]:
-        expression = expression_for(facts, i, voice)
+        expression = expression_for(facts, i, voice.asking)
         if expression is None:
             continue
         listed, before = [i], []

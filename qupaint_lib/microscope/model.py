@@ -116,6 +116,8 @@ def layer_reflectance(
     layer_counts: np.ndarray,
     microscope: Microscope,
     wavelength_nm: np.ndarray = WAVELENGTH_NM,
+    *,
+    oxides_nm: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the reflectance spectrum of each layer count, averaged over the objective's cone.
 
@@ -127,10 +129,14 @@ def layer_reflectance(
         Numbers of layers ≥ 0; 0 is the bare substrate.
     microscope : Microscope
         Its stack and aperture are used, not its camera.
+    wavelength_nm : (W,) array, optional
+        Vacuum wavelengths.
+    oxides_nm : (O,) array, optional
+        Oxide thicknesses ≥ 0 to sweep instead of the microscope's one.
 
     Returns
     -------
-    (L, W) array
+    (L, W) array, or (O, L, W) with a sweep
     """
     material = get_material(material)
     if material.layer_thickness_nm is None:
@@ -144,7 +150,7 @@ def layer_reflectance(
         *microscope.layers_above,
         (material, counts * material.layer_thickness_nm),
         *microscope.layers_below,
-        (microscope.oxide, microscope.oxide_thickness_nm),
+        (microscope.oxide, _oxides(microscope, oxides_nm)),
     ]
     media = [microscope.ambient, *(m for m, _ in films), microscope.substrate]
     return reflectance(
@@ -153,6 +159,16 @@ def layer_reflectance(
         wavelength_nm,
         numerical_aperture=microscope.numerical_aperture,
     )
+
+
+def _oxides(microscope: Microscope, oxides_nm: np.ndarray | None) -> float | np.ndarray:
+    """Return the oxide, or a sweep of it along an axis before the layer counts'."""
+    if oxides_nm is None:
+        return microscope.oxide_thickness_nm
+    oxides = np.asarray(oxides_nm, dtype=np.float64)
+    if oxides.ndim != 1:
+        raise ArgumentError("oxides_nm", oxides.shape, "a list of thicknesses")
+    return oxides[:, None]
 
 
 def palette(

@@ -12,12 +12,12 @@ from typing import Any
 from qupaint_lib.errors import ArgumentError, QuPaintError
 
 _EPILOG = """\
-The three stages of the shipped model, of images and dialogues that
-  python -m qupaint_lib.instruct --out qmat -n 26000 --crystals 1 24 --dialogues 1
+The two stages of the shipped model, of images and dialogues that
+  python -m qupaint_lib.instruct --out qmat -n 40000 --seed 7 --shape 224 224 --crystals 1 10 \
+      --dialogues 1 --form short --tasks count --splits train=0.95 validation=0.01 test=0.04
 makes:
   python -m qupaint_lib.train --data qmat --out vision --preset dense
-  python -m qupaint_lib.train --data qmat --out even --preset nano --vision vision
-  python -m qupaint_lib.train --data qmat --out nano --preset finish --model even
+  python -m qupaint_lib.train --data qmat --out nano --preset nano --vision vision
 
 Fine-tuning the paper's way, on one device and on eight:
   python -m qupaint_lib.train --data qmat --out tuned --preset paper --model FOLDER_OR_HUB_ID
@@ -89,13 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", required=True, help="folder with the splits train and, if any, validation")
     add("--out", required=True, help="new folder, or one to go on with")
-    add("--preset", default="paper", help="paper, lora, dense, nano or finish (%(default)s)")
+    add("--preset", default="paper", help="paper, lora, dense or nano (%(default)s)")
     add("--model", help="folder, Hub id, or nano; without it a new small model")
     add("--vision", help="folder of a dense run, for a new model's vision tower")
     add("--released", action="store_true", help="--model has the authors' released layout")
     add("--size", default="micro", help="of a new model (%(default)s)")
     add("--image-size", type=int, default=224, help="of a new model, px (%(default)s)")
-    add("--patch-size", type=int, default=14, help="of a new model, px (%(default)s)")
+    add("--patch-size", type=int, default=28, help="of a new model, px (%(default)s)")
     add("--pia-variant", default="gate", help="of a new model (%(default)s)")
     add("--set", nargs="*", default=[], metavar="NAME=VALUE", help="attributes of TrainConfig")
     return parser

@@ -290,7 +290,11 @@ def fresh_talks(
     facts, talks = Facts(scene, image), []
     names = list(config.tasks)
     weights = np.array([config.tasks[name] for name in names])
-    options = {"max_boxes": config.max_boxes, "max_tokens": config.max_answer_tokens}
+    options = {
+        "max_boxes": config.max_boxes,
+        "max_tokens": config.max_answer_tokens,
+        "style": "terse" if config.terse else "varied",
+    }
     for _ in range(4 * config.dialogues_per_image):
         task = names[int(rng.choice(len(names), p=weights / weights.sum()))]
         full = rng.random() < config.full_share

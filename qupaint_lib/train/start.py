@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint, from_scratch, location_tokens, train_tokenizer
@@ -20,8 +21,9 @@ from qupaint_lib.train.examples import (
 )
 
 CONTRAST_GAIN = 4.0
-BOX_STEP = 0.5  # percent: a pixel of an image of 224
-READ_IMAGES = 300
+BOX_STEP = 1.0  # percent: two pixels of an image of 224
+READ_IMAGES, CENTRED_IMAGES = 300, 64
+TOKEN_SIZE = 0.2  # root mean square of a visual token at the start
 _BOXES = re.compile(r"<box>[^<]*</box>")
 
 
@@ -31,7 +33,7 @@ def start_nano(
     *,
     size: str = "micro",
     image_size: int = 224,
-    patch_size: int = 14,
+    patch_size: int = 28,
     box_step: float = BOX_STEP,
     read_images: int = READ_IMAGES,
     vision: QuPaint | None = None,
@@ -71,9 +73,50 @@ def start_nano(
     rng = np.random.default_rng([config.seed, 3])
     assistant = from_scratch(size, rng, tokenizer=tokenizer, **options)
     assistant.processor.box_step = box_step
+    _order_locations(assistant, box_step, rng)
     if vision is not None:
         _take_vision(assistant.model, vision.model)
+        _centre_tokens(assistant, images)
     return assistant
+
+
+def _order_locations(assistant: QuPaint, box_step: float, rng: np.random.Generator) -> None:
+    """Start the tokens of places as points of smooth curves, so that neighbours are alike.
+
+    What is learned of one place then holds for those beside it, from the first step on.
+    """
+    table = assistant.model.get_input_embeddings().weight
+    scale = float(table.detach().std())
+    place = np.linspace(0, 1, round(100 / box_step) + 1)[:, None]
+    waves = np.concatenate(
+        [f(np.pi * k * place) for k in range(1, 17) for f in (np.sin, np.cos)], 1
+    )
+    tokens = location_tokens(box_step)
+    for end in range(2):  # with a comma, with the closing tag
+        curves = waves @ rng.standard_normal((waves.shape[1], table.shape[1])) / 4.0
+        half = tokens[end * len(place) : (end + 1) * len(place)]
+        ids = assistant.processor.tokenizer.convert_tokens_to_ids(half)
+        with torch.no_grad():
+            table[ids] = torch.from_numpy(scale * curves).to(table.dtype)
+
+
+@torch.no_grad()
+def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]) -> None:
+    """Let the visual tokens of some images start with a mean of 0, and of the same size always.
+
+    What all patches of all images have in common outweighs what tells them apart; a decoder that
+    has yet to learn where to look takes their average, and would see that alone.
+    """
+    model, processor = assistant
+    pixels = [pixels_of(images[i][0]) for i in range(min(CENTRED_IMAGES, len(images)))]
+    tiles = processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
+    tokens = model.model.get_image_features(tiles).pooler_output  # (T, N, d)
+    mean = tokens.mean(dim=(0, 1))
+    spread = (tokens - mean).pow(2).mean().sqrt()
+    last = model.model.multi_modal_projector.linear_2
+    last.bias.sub_(mean)
+    for weights in (last.weight, last.bias):
+        weights.mul_(TOKEN_SIZE / spread)
 
 
 def _take_vision(model: Any, other: Any) -> None:

@@ -1,4 +1,4 @@
-"""Widgets that also work on a page with no kernel behind it."""
+"""Pictures drawn beforehand, with a slider that also moves on a page without a kernel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def frame_slider(
     Parameters
     ----------
     frames : sequence of bytes
-        PNG files of equal size, one per position.
+        PNG or JPEG files of equal size, one per position.
     labels : sequence of str
         What the slider shows at each position, with the unit.
     description : str
@@ -66,10 +66,11 @@ def frame_slider(
     return widgets.VBox([slider, stack])
 
 
-def _image_tag(png: bytes, alt: str) -> str:
+def _image_tag(picture: bytes, alt: str) -> str:
     """Return an HTML image that carries its own pixels; an ipywidgets Image has no alt text."""
-    data = base64.b64encode(png).decode("ascii")
+    data = base64.b64encode(picture).decode("ascii")
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
     return (
         f'<img alt="{html.escape(alt)}" style="max-width: 100%; height: auto" '
-        f'src="data:image/png;base64,{data}">'
+        f'src="data:image/{kind};base64,{data}">'
     )

@@ -1,0 +1,69 @@
+"""A move of the tuner's slider against matplotlib's own redraw, in the same run, one thread each.
+
+Ours asks the optics, draws two figures and encodes them. The peer draws and encodes the same two
+figures whole, by `Figure.savefig` as a notebook's inline figure does, and asks no optics.
+"""
+
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+from itertools import count
+
+import pytest
+from ratios import Case, measure, ratio
+
+from qupaint_lib.microscope import get_preset
+from qupaint_lib.widgets import Tuning, look
+from qupaint_lib.widgets.charts import TunerCharts
+
+SCOPE = get_preset("machine-vision")
+CHARTS = TunerCharts()
+_moves = count()
+
+
+def our_move():
+    oxide = 80.0 + next(_moves) % 30
+    seen = look(Tuning(microscope=replace(SCOPE, oxide_thickness_nm=oxide)))
+    return CHARTS.draw(seen, oxide, "graphene")
+
+
+@cache
+def whole_figures():
+    """Return the same figures with no artist kept out of them."""
+    charts = TunerCharts()
+    charts.draw(look(Tuning(microscope=SCOPE)), 90.0, "graphene")
+    (pair,) = charts._laid_out.values()
+    for chart in pair:
+        for artist in chart.moving:
+            artist.set_animated(False)
+    return [chart.figure for chart in pair]
+
+
+def matplotlib_redraw():
+    files = []
+    for figure in whole_figures():
+        figure.savefig(file := BytesIO(), format="png")
+        files.append(file.getvalue())
+    return files
+
+
+CASES = [
+    Case("lab bench, a move of the oxide slider", our_move, "matplotlib, redraw alone",
+         matplotlib_redraw, 2, 4, rounds=15),
+]  # fmt: skip
+
+
+def test_both_draw_pictures_of_one_size():
+    for ours, peers in zip(our_move(), matplotlib_redraw(), strict=True):
+        assert ours[:24] == peers[:24]  # PNG, its width and height
+
+
+@pytest.mark.parametrize("who", ["ours", "peer"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_time(case, who, benchmark):
+    assert measure(case, who, benchmark) > 0  # the bars are test_ratio's
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_ratio(case, rows):
+    assert ratio(case, rows) >= case.bar

@@ -51,6 +51,25 @@ def test_its_files_are_small_and_safe() -> None:
     assert kinds <= {"F16", "F32"} and "F16" in kinds
 
 
+def test_its_exam_and_its_records_are_as_chapter_8_reads_them() -> None:
+    exam = json.loads((nano_folder() / "exam.json").read_text())
+    assert exam["images"]["rows"] > 0 and "count_exact" in exam["rows"]
+    for part in ("rows", "dense"):
+        assert exam["images"][part] >= 0
+        for row, slices in exam[part].items():
+            for value, low, high, count in slices.values():
+                assert isinstance(count, int) and count >= 0
+                if None not in (value, low, high):
+                    assert 0 <= min(value, low) and low <= high
+                    assert max(value, high) <= 1 or "error" in row
+    files = [json.loads(file.read_text()) for file in nano_folder().glob("*.json")]
+    stages = [record for record in files if "curve" in record]
+    assert {record["config"]["dialogues"] for record in stages} == {"none", "fresh"}
+    last = json.loads((nano_folder() / "training.json").read_text())
+    made = last["data"]["train"]["dataset"]["configuration"]
+    assert len(made["shape"]) == len(made["plan"]["crystals"]) == 2
+
+
 def test_it_answers_in_the_format_of_the_release(nano: QuPaint, scene) -> None:
     image = render(scene).image
     question = "Identify all flakes and provide bounding boxes [x,y,w,h] for each"

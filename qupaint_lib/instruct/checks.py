@@ -354,6 +354,7 @@ CHECKS: dict[str, Callable[[Statement, Facts, float], Outcome]] = {
         _modelled(lambda s, facts, n: _hue(s, facts.predicted(n)[1], facts)),
         each(lambda s, facts, i: _hue(s, facts.observed.lab_shift[i], facts)),
     ),
+    "unlisted": lambda statement, facts, min_iou: Outcome(None),
     "lightness": each(_lightness),
     "visibility": each(_visibility),
     "edge": each(_edge),

@@ -80,8 +80,20 @@ def read_statements(
         at += len(line) + 1
         for sentence in filter(None, pattern.SENTENCE.split(line)):
             about, other = _subject(sentence, names, about)
+            found += _unlisted(sentence, names)
             found += _Reader(sentence, about, other, few_max).statements()
     return found, names
+
+
+def _unlisted(sentence: str, names: dict[int, Box]) -> list[Statement]:
+    """Return that a sentence names flakes by numbers which no list has given."""
+    numbers = [
+        int(n)
+        for match in pattern.REFERENCE.finditer(sentence)
+        for n in re.findall(r"[0-9]+", match[0])
+    ]
+    strangers = sorted({n for n in numbers if n not in names}) if names else []
+    return [Statement("unlisted", sentence.strip(), value=n) for n in strangers]
 
 
 def _numbered(text: str) -> dict[int, Box]:

@@ -222,10 +222,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="folder of the shipped model")
     parser.add_argument("--micrographs", help="folder of the development micrographs")
     parser.add_argument("--images", type=int, default=300, help="of the exam (%(default)s)")
+    parser.add_argument("--dense-images", type=int, default=60, help="of the dense slice")
     options = parser.parse_args(arguments)
     try:
         given = {"stages": options.stages, "micrographs": options.micrographs}
-        given["dense_data"] = options.dense_data
+        given |= {"dense_data": options.dense_data, "dense_images": options.dense_images}
         ship(options.run, options.data, options.out, images=options.images, **given)
     except QuPaintError as error:
         print(error, file=sys.stderr)

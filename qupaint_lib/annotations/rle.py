@@ -60,12 +60,13 @@ def encode(
         raise ArgumentError("corner_xy", (left, top), allowed)
     used = np.flatnonzero(mask.any(axis=0))  # columns beside the mask cost nothing
     mask, left = (mask[:, used[0] : used[-1] + 1], left + used[0]) if used.size else (mask, left)
-    columns = np.zeros((mask.shape[1], mask.shape[0] + 2), dtype=np.int8)
+    columns = np.zeros((mask.shape[1], mask.shape[0] + 2), dtype=bool)
     columns[:, 1:-1] = mask.T
-    column, row = np.nonzero(np.diff(columns, axis=1))  # where runs begin and end, in turn
+    column, row = np.nonzero(columns[:, 1:] != columns[:, :-1])  # where runs begin and end, in turn
     edges = (column + left) * size[0] + row + top
     inner = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1  # on into the next column
-    edges = np.delete(edges, np.concatenate([inner, inner + 1]))
+    if inner.size:
+        edges = np.delete(edges, np.concatenate([inner, inner + 1]))
     return from_runs(np.diff(edges, prepend=0, append=size[0] * size[1]), size)
 
 

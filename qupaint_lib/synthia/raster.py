@@ -98,7 +98,7 @@ def rasterise(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> Crystal
     for _ in range(_PASSES):
         labels, edge, shares = _shared(fine, len(polygons) + 1)
         found = tuple(_regions(labels, corner_xy, len(polygons)))
-        specks = [region for region in found if region.mask.sum() < SMALLEST_REGION_PX]
+        specks = [region for region in found if np.count_nonzero(region.mask) < SMALLEST_REGION_PX]
         for speck in specks:
             _give_away(fine, labels, speck, corner_xy)
         if not specks:
@@ -111,7 +111,11 @@ def _shared(fine: np.ndarray, values: int) -> tuple[np.ndarray, np.ndarray, np.n
     height, width = fine.shape[0] // FINENESS, fine.shape[1] // FINENESS
     rows = fine.view(np.uint32).reshape(height, FINENESS, width)  # four sub-pixels in a number
     labels = rows[:, 0].astype(np.uint8)
-    edge = np.flatnonzero((rows != (labels * _SAME)[:, None]).any(axis=1))
+    same = labels * _SAME
+    differs = rows[:, 0] != same
+    for row in range(1, FINENESS):
+        differs |= rows[:, row] != same
+    edge = np.flatnonzero(differs)
     y, x = np.divmod(edge, width)
     samples = rows[y, :, x].view(np.uint8)  # (M, 16)
     counts = np.empty((len(edge), values), dtype=np.uint8)

@@ -15,9 +15,7 @@ import numpy as np
 import torch
 
 from qupaint_lib.errors import ArgumentError
-from qupaint_lib.model.dense import UNKNOWN
 from qupaint_lib.model.tokens import (
-    BRIEF,
     END_OF_TEXT,
     IMAGE_CONTEXT,
     IMAGE_END,
@@ -198,6 +196,3 @@ class Collator:
 
 def _padded(column: np.ndarray, length: int, value: int) -> np.ndarray:
     return np.pad(column, (0, length - len(column)), constant_values=value)
-
-
-__all__ = ["BRIEF", "IGNORED", "UNKNOWN", "Collator", "Packed", "Talk", "attention_of", "pack"]

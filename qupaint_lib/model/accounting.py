@@ -19,7 +19,10 @@ from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.modeling import QuPaintForConditionalGeneration
 
 DECODER_TOKENS = 1000
-PARTS = ("vision_tower", "multi_modal_projector", "language_model", "lm_head", "pia", "dense_head")
+PARTS = (
+    "vision_tower", "multi_modal_projector", "language_model", "lm_head", "pia", "dense_head",
+    "region_tokens",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def parameter_count(config: QuPaintConfig) -> dict[str, int]:
     -------
     dict
         By part: ``vision_tower``, ``multi_modal_projector``, ``language_model``, ``lm_head`` (0
-        where it is tied), ``pia``, ``dense_head``.
+        where it is tied), ``pia``, ``dense_head``, ``region_tokens``.
     """
     counts = Counter(dict.fromkeys(PARTS, 0))
     for name, parameter in _meta_model(config).named_parameters():  # tied ones once
@@ -124,10 +127,11 @@ def forward_flops(
     patches = (config.tile_px // config.patch_px) ** 2
     tokens = {
         "vision_tower": tiles * (patches + 1),  # and the class token
-        "multi_modal_projector": tiles * config.image_seq_length,
+        "multi_modal_projector": tiles * (config.image_seq_length - config.region_tokens),
         "language_model": decoder_tokens,
         "lm_head": decoder_tokens if lm_head else 0,
         "dense_head": tiles * patches,
+        "region_tokens": tiles * config.region_tokens,
     }
     flops = Counter(dict.fromkeys(tokens, 0.0))
     for name, module in _meta_model(config).named_modules():

@@ -107,6 +107,9 @@ class QuPaintConfig(InternVLConfig):
         Classes of the head that tells the layers of every patch, for the auxiliary loss; 0: none.
     dense_boxes : bool, optional
         Whether that head tells the box of each patch's flake as well.
+    region_tokens : int, optional
+        How many flakes that head tells the decoder of, each as a token behind the visual ones of
+        its tile: see `regions`. 0, the paper's: none.
     dense_loss_weight : float, optional
         Weight of that loss beside the language loss.
     weights_licence : str or None, optional
@@ -136,6 +139,7 @@ class QuPaintConfig(InternVLConfig):
     contrast_gain: float | int | None = None
     dense_classes: int = 0
     dense_boxes: bool = False
+    region_tokens: int = 0
     dense_loss_weight: float | int = 1.0
     weights_licence: str | None = None
 
@@ -149,6 +153,9 @@ class QuPaintConfig(InternVLConfig):
             raise ArgumentError("contrast_gain", self.contrast_gain, "a factor > 0, or None")
         if self.dense_classes < 0:
             raise ArgumentError("dense_classes", self.dense_classes, "0 (none), 1, 2, …")
+        if self.region_tokens < 0 or (self.region_tokens and not self.dense_boxes):
+            allowed = "0 (none), or 1, 2, … with dense_classes and dense_boxes"
+            raise ArgumentError("region_tokens", self.region_tokens, allowed)
         if (self.vision_feature_layer, self.vision_feature_select_strategy) != (-1, "default"):
             allowed = "-1: the patch tokens of the last layer"
             raise ArgumentError("vision_feature_layer", self.vision_feature_layer, allowed)
@@ -158,7 +165,7 @@ class QuPaintConfig(InternVLConfig):
         if sides[0] != sides[1] or sides[2] != sides[3] or sides[0] % block:
             allowed = f"square tiles, a multiple of {block} px on a side"
             raise ArgumentError("image_size", tuple(vision.image_size), allowed)
-        self.image_seq_length = (sides[0] // block) ** 2
+        self.image_seq_length = (sides[0] // block) ** 2 + self.region_tokens
         vision.num_channels = 4 if self.pia_variant == "channel" else 3
 
     @classmethod

@@ -24,8 +24,9 @@ from transformers.models.internvl.modeling_internvl import (
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import QuPaintConfig
-from qupaint_lib.model.dense import DenseHead, box_loss, class_loss
+from qupaint_lib.model.dense import Dense, DenseHead, dense_loss
 from qupaint_lib.model.gate import PiaEmbedding, PiaGate, attention_scores
+from qupaint_lib.model.regions import RegionTokens
 from qupaint_lib.model.weights import check_source
 
 
@@ -60,6 +61,8 @@ class QuPaintPreTrainedModel(InternVLPreTrainedModel):
         elif isinstance(module, PiaEmbedding):
             init.zeros_(module.weight)
             init.zeros_(module.bias)
+        elif isinstance(module, RegionTokens):
+            init.normal_(module.empty, std=self.config.text_config.initializer_range)
 
     @classmethod
     def from_pretrained(
@@ -178,12 +181,16 @@ class QuPaintOutput(InternVLCausalLMOutputWithPast):
         Of every patch.
     dense_boxes : (T, 4, side, side) tensor or None
         Left, top, right and bottom of the box of every patch's flake, as shares of the tile.
+    dense_centres, dense_areas : (T, side, side) tensors or None
+        See `dense.Dense`.
     dense_loss : scalar tensor or None
         Of the dense labels and boxes, before its weight.
     """
 
     dense_logits: torch.Tensor | None = None
     dense_boxes: torch.Tensor | None = None
+    dense_centres: torch.Tensor | None = None
+    dense_areas: torch.Tensor | None = None
     dense_loss: torch.Tensor | None = None
 
 
@@ -195,11 +202,33 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         text, vision = config.text_config, config.vision_config
         self.model = QuPaintModel(config)
         self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
-        self.dense_head = None
+        self.dense_head = self.region_tokens = None
+        count = config.region_tokens
         if config.dense_classes:
             sizes = vision.hidden_size, config.dense_classes, config.dense_boxes
-            self.dense_head = DenseHead(*sizes)
+            self.dense_head = DenseHead(*sizes, centres=count > 0)
+        if count:
+            self.region_tokens = RegionTokens(count, config.dense_classes, text.hidden_size)
         self.post_init()
+
+    def get_image_features(
+        self, pixel_values: torch.Tensor, *args: object, **kwargs: object
+    ) -> BaseModelOutputWithPooling:
+        """Return what the model sees in tiles, with the region tokens behind those of each tile."""
+        features = self.model.get_image_features(pixel_values, *args, **kwargs)
+        return self._with_regions(features, self._dense(features), pixel_values)
+
+    def _dense(self, features: BaseModelOutputWithPooling) -> Dense | None:
+        return self.dense_head(features.last_hidden_state) if self.dense_head else None
+
+    def _with_regions(
+        self, features: BaseModelOutputWithPooling, dense: Dense | None, pixels: torch.Tensor
+    ) -> BaseModelOutputWithPooling:
+        if self.region_tokens is not None:
+            tokens = features.pooler_output
+            regions = self.region_tokens(dense, pixels).to(tokens.dtype)
+            features.pooler_output = torch.cat([tokens, regions], dim=1)
+        return features
 
     # Generation reads this signature to learn what the model takes: position ids where a prompt
     # is padded, logits of the last token alone, visual tokens that are known already.
@@ -212,6 +241,7 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         labels: torch.Tensor | None = None,
         dense_labels: torch.Tensor | None = None,
         dense_boxes: torch.Tensor | None = None,
+        dense_centres: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
         **kwargs: object,
@@ -233,6 +263,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             Class of every patch, -100 where it is unknown, for the dense head.
         dense_boxes : (T, 4, side, side) tensor, optional
             Box of every patch's flake (see `dense.box_loss`), NaN where there is none.
+        dense_centres : (T, side, side) tensor, optional
+            Where flakes have their centres, and how large they are (see `dense.centre_loss`).
         logits_to_keep : int or tensor, optional
             How many tokens from the end have logits; 0: all.
         mm_encoder_outputs : dict, optional
@@ -266,16 +298,17 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             inputs["mm_encoder_outputs"] = mm_encoder_outputs
             return super().forward(pixel_values=pixel_values, **inputs)
         features = self.model.get_image_features(pixel_values)
+        dense = self._dense(features)
         output = InternVLCausalLMOutputWithPast()
         if input_ids is not None or kwargs.get("inputs_embeds") is not None:
-            output = super().forward(mm_encoder_outputs={"image": features}, **inputs)
-        dense_logits, boxes = self.dense_head(features.last_hidden_state)
-        loss, dense_loss = output.loss, None
+            seen = self._with_regions(features, dense, pixel_values)
+            output = super().forward(mm_encoder_outputs={"image": seen}, **inputs)
+        loss, told = output.loss, None
         if dense_labels is not None:
-            dense_loss = class_loss(dense_logits, dense_labels)
-            if dense_boxes is not None and boxes is not None:
-                dense_loss = dense_loss + box_loss(boxes, dense_boxes)
-            weighted = self.config.dense_loss_weight * dense_loss
+            told = dense_loss(dense, dense_labels, dense_boxes, dense_centres)
+            weighted = self.config.dense_loss_weight * told
             loss = weighted if loss is None else loss + weighted
-        added = {"dense_logits": dense_logits, "dense_boxes": boxes, "dense_loss": dense_loss}
+        added = {"dense_logits": dense.logits, "dense_boxes": dense.boxes}
+        added |= {"dense_centres": dense.centres, "dense_areas": dense.areas}
+        added["dense_loss"] = told
         return QuPaintOutput(**{**output, "loss": loss, **added})

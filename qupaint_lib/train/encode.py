@@ -172,9 +172,9 @@ class Collator:
         batch["pixel_values"] = torch.from_numpy(
             np.concatenate([example.pixel_values for example in examples])
         )
-        if examples[0].dense_labels is not None:
-            batch["dense_labels"] = torch.from_numpy(np.stack([e.dense_labels for e in examples]))
-            batch["dense_boxes"] = torch.from_numpy(np.stack([e.dense_boxes for e in examples]))
+        for name in ("dense_labels", "dense_boxes", "dense_centres"):
+            if getattr(examples[0], name) is not None:
+                batch[name] = torch.from_numpy(np.stack([getattr(e, name) for e in examples]))
         return batch
 
     def _tokens(self, packed: Sequence[Packed]) -> dict[str, torch.Tensor]:

@@ -60,12 +60,15 @@ class Example:
         Class of every patch.
     dense_boxes : (4, side, side) float32 array or None
         Left, top, right and bottom of each patch's flake as shares of the tile; NaN for none.
+    dense_centres : (side, side) float32 array or None
+        Square root of the area of the flake that has its centre there; 0 for none.
     """
 
     packed: Packed | None
     pixel_values: np.ndarray
     dense_labels: np.ndarray | None = None
     dense_boxes: np.ndarray | None = None
+    dense_centres: np.ndarray | None = None
 
 
 class Images:
@@ -228,8 +231,8 @@ def make_example(
     if augment:
         canvas = shift_colours(canvas, sample_shift(rng))
     tiles = images(canvas, return_tensors="np")["pixel_values"]
-    labels, boxes = dense_targets(flakes, view.shape, images) if dense else (None, None)
-    return Example(packed, tiles, labels, boxes)
+    told = dense_targets(flakes, view.shape, images) if dense else ()
+    return Example(packed, tiles, *told)
 
 
 def pixels_of(row: Mapping[str, Any]) -> np.ndarray:
@@ -324,8 +327,8 @@ def stored_talks(
 
 def dense_targets(
     flakes: Sequence[Flake], shape: tuple[int, int], images: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return class and box of every patch of an image that is one tile.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return class and box of every patch of an image that is one tile, and flakes' centres.
 
     Parameters
     ----------
@@ -342,25 +345,44 @@ def dense_targets(
         0 substrate, 1 to 4 layers, 5 thicker, -100 where a flake covers less than 6 percent.
     boxes : (4, side, side) float32 array
         Left, top, right, bottom as shares of the tile; NaN where there is no flake.
+    centres : (side, side) float32 array
+        Square root of the flake's share of the image at the patch of the flake that is nearest to
+        the middle of its box and that no smaller one has taken; 0 elsewhere. That patch tells of
+        this flake, even where another covers more of it.
     """
     if images.tiles != (1, 1):
         raise ArgumentError("tiles", images.tiles, "(1, 1): dense labels are for one tile")
     side = images.tile_px // images.patch_px
     labels = np.zeros((side, side), dtype=np.int64)
     boxes = np.full((4, side, side), np.nan, dtype=np.float32)
-    most = np.zeros((side, side))
-    for flake in flakes:
+    centres, most = np.zeros((side, side), dtype=np.float32), np.zeros((side, side))
+    for flake in sorted(flakes, key=lambda flake: flake.area_px):
         share = cell_shares(flake, shape, side)
         x, y, w, h = np.divide(to_percent(flake.bbox_xywh, shape), 100)
         count = flake.layer_count
         known = count is not None or flake.layer_class() == "Thick"
         label = (min(count, THICK) if count else THICK) if known else UNKNOWN
-        ahead = share > most
-        labels[ahead & (share >= CLEAR_SHARE)] = label
-        labels[ahead & (share >= SEEN_SHARE) & (share < CLEAR_SHARE)] = UNKNOWN
-        boxes[:, ahead & (share >= CLEAR_SHARE)] = np.array([[x], [y], [x + w], [y + h]])
+        ahead = (share > most) & (centres == 0)
+        clear = ahead & (share >= CLEAR_SHARE)
+        labels[ahead & (share >= SEEN_SHARE) & ~clear] = UNKNOWN
+        free = share * (centres == 0)
+        if free.any():
+            centre = _middle_cell(free, (x + w / 2, y + h / 2))
+            clear[centre] = True
+            centres[centre] = np.sqrt(share.sum()) / side
+        labels[clear] = label
+        boxes[:, clear] = np.array([[x], [y], [x + w], [y + h]])
         most = np.maximum(most, share)
-    return labels, boxes
+    return labels, boxes, centres
+
+
+def _middle_cell(share: np.ndarray, middle: tuple[float, float]) -> tuple[int, int]:
+    """Return the cell that a flake covers at all and that is nearest to (x, y), shares of 1."""
+    rows, columns = np.nonzero(share)
+    x, y = (columns + 0.5) / share.shape[1], (rows + 0.5) / share.shape[0]
+    away = np.hypot(x - middle[0], y - middle[1])
+    nearest = int(away.argmin())
+    return int(rows[nearest]), int(columns[nearest])
 
 
 def cell_shares(flake: Flake, shape: tuple[int, int], side: int) -> np.ndarray:

@@ -86,8 +86,9 @@ def train(
         checks = _examples(validation, processor, config, dense, passes=1, augment=False)
     record = make_record(model, processor, config, data, validation)
     _claim(out, record)
-    for parameter in model.model.vision_tower.parameters():
-        parameter.requires_grad_(not config.freeze_vision)
+    for part in (model.model.vision_tower, model.dense_head):
+        if part is not None:
+            part.requires_grad_(not config.freeze_vision)
     wrapped = with_lora(model, config) if config.method == "lora" else model
     _learn_in_float32(wrapped, config)
     trainer = QuPaintTrainer(

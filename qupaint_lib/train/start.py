@@ -33,7 +33,7 @@ def start_nano(
     *,
     size: str = "micro",
     image_size: int = 224,
-    patch_size: int = 28,
+    patch_size: int = 16,
     box_step: float = BOX_STEP,
     read_images: int = READ_IMAGES,
     vision: QuPaint | None = None,
@@ -66,8 +66,9 @@ def start_nano(
     words = texts(images, config, read_images)
     tokenizer = train_tokenizer(words, extra_tokens=location_tokens(box_step))
     dense = {}
-    if config.dense_loss_weight:
+    if config.dense_loss_weight or vision is not None:
         dense = {"dense_classes": DENSE_CLASSES, "dense_boxes": True}
+        dense["region_tokens"] = config.max_boxes
     shape = {"image_size": image_size, "patch_size": patch_size, "contrast_gain": CONTRAST_GAIN}
     options = {**shape, **dense, **options}
     rng = np.random.default_rng([config.seed, 3])

@@ -254,17 +254,26 @@ def test_parameters_of_the_parts() -> None:
     assert large["vision_tower"] == pytest.approx(304e6, rel=0.01)  # "InternViT-300M"
 
 
-def test_flops_are_those_that_torch_counts() -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"image_size": 56},
+        {"image_size": 64, "patch_size": 16, "conv_stem": True},
+        {"image_size": 56, "dense_classes": 6, "dense_boxes": True, "region_tokens": 3},
+    ],
+)
+def test_flops_are_those_that_torch_counts(options: dict) -> None:
     """Our count, attention and head included, against the dispatcher's own of a forward pass."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    assistant = from_scratch("tiny", np.random.default_rng(0), image_size=56)
+    assistant = from_scratch("tiny", np.random.default_rng(0), **options)
     model, length = assistant.model, 40
     model.set_attn_implementation("eager")
     ids = torch.full((1, length), 50)
-    ids[0, :4] = model.config.image_token_id
+    ids[0, : model.config.image_seq_length] = model.config.image_token_id
+    side = model.config.tile_px
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(input_ids=ids, pixel_values=torch.zeros(1, 4, 56, 56))
+        model(input_ids=ids, pixel_values=torch.zeros(1, 4, side, side))
     ours = forward_flops(model.config, decoder_tokens=length, attention=True, lm_head=True)
     text = model.config.text_config
     width = text.num_attention_heads * text.head_dim

@@ -50,7 +50,7 @@ from qupaint_lib.train.encode import IGNORED, prefix_text, talk_tokens
 from qupaint_lib.train.examples import flakes_of, pixels_of, seen_scene
 from qupaint_lib.train.trainer import BAD_BATCH
 
-TINY = {"size": "tiny", "image_size": 112, "patch_size": 14, "read_images": 4}
+TINY = {"size": "tiny", "image_size": 128, "patch_size": 16, "read_images": 4}
 MEASURED = {"contrast", "delta_e", "ΔE range", "agreement", "misfit", "lightness", "visibility"}
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,6 +82,7 @@ def images(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Images:
 def recipe(preset: str = "nano", **changes: object) -> TrainConfig:
     small = {"batch_size": 2, "max_steps": 4, "save_steps": 2, "log_steps": 1, "max_tokens": 320}
     small |= {"dialogues_per_image": 3, "bf16": False, "epochs": 4}
+    small |= {"dense_loss_weight": 1.0, "freeze_vision": False}
     return TrainConfig.preset(preset, **{**small, **changes})
 
 
@@ -235,7 +236,7 @@ def test_packed_dialogues_have_the_logits_of_single_ones(start: str, images: Ima
     collate = Collator.of(processor)
 
     def logits(packed: object) -> torch.Tensor:
-        example = SimpleNamespace(packed=packed, pixel_values=pixels.numpy(), dense_labels=None)
+        example = SimpleNamespace(packed=packed, pixel_values=pixels.numpy(), dense_labels=None, dense_boxes=None, dense_centres=None)
         batch = collate([example])
         batch.pop("labels")
         with torch.inference_mode():
@@ -297,12 +298,39 @@ def test_dense_targets_of_two_flakes() -> None:
     thin[:20, :40] = True  # fills cells (0, 0) and (0, 1)
     thick[60:63, 60:63] = True  # 9 of the 400 pixels of cell (3, 3)
     flakes = [Flake.from_mask(thin, layer_count=1), Flake.from_mask(thick, layer_count=30)]
-    labels, boxes = dense_targets(flakes, (80, 80), images)
+    labels, boxes, centres = dense_targets(flakes, (80, 80), images)
     expected = np.zeros((4, 4), dtype=int)
-    expected[0, :2], expected[3, 3] = 1, UNKNOWN
+    expected[0, :2], expected[3, 3] = 1, 5  # it is the centre of a flake, however small
     assert labels.tolist() == expected.tolist()
     assert boxes[:, 0, 1].tolist() == [0.0, 0.0, 0.5, 0.25]
-    assert np.isnan(boxes[:, 1:]).all()
+    assert np.isnan(boxes[:, 1:3]).all() and np.isnan(boxes[:, 3, :3]).all()
+    assert boxes[:, 3, 3] == pytest.approx([0.75, 0.75, 0.7875, 0.7875])
+    expected = np.zeros((4, 4))
+    expected[0, 0], expected[3, 3] = np.sqrt([1 / 8, 9 / 6400])
+    np.testing.assert_allclose(centres, expected, rtol=1e-6)
+
+
+def test_dense_targets_leave_out_cells_that_are_barely_covered() -> None:
+    images = SimpleNamespace(tiles=(1, 1), tile_px=56, patch_px=14)
+    mask = np.zeros((80, 80), dtype=bool)
+    mask[:20, :21] = True  # 20 of the 400 pixels of cell (0, 1): 5 percent
+    labels, boxes, centres = dense_targets([Flake.from_mask(mask, layer_count=2)], (80, 80), images)
+    assert labels[0].tolist() == [2, UNKNOWN, 0, 0]
+    assert np.isnan(boxes[:, 0, 1]).all() and np.argwhere(centres).tolist() == [[0, 0]]
+
+
+def test_two_flakes_at_one_place_have_two_centres() -> None:
+    """A ring and the disk in its hole: the smaller has the cell, the larger the next one."""
+    images = SimpleNamespace(tiles=(1, 1), tile_px=56, patch_px=14)
+    ring, disk = np.zeros((2, 80, 80), dtype=bool)
+    ring[:60, :60], disk[25:35, 25:35] = True, True
+    ring &= ~disk
+    flakes = [Flake.from_mask(ring, layer_count=1), Flake.from_mask(disk, layer_count=2)]
+    labels, boxes, centres = dense_targets(flakes, (80, 80), images)
+    assert (centres > 0).sum() == 2
+    assert labels[1, 1] == 2 and boxes[:, 1, 1].tolist() == [0.3125, 0.3125, 0.4375, 0.4375]
+    (other,) = [at for at in map(tuple, np.argwhere(centres)) if at != (1, 1)]
+    assert labels[other] == 1 and boxes[(slice(None), *other)].tolist() == [0, 0, 0.75, 0.75]
 
 
 def test_generalised_iou_of_known_boxes() -> None:
@@ -442,12 +470,14 @@ def test_the_dense_stage_gives_its_vision_tower(
     options = {"validation": checks, "progress": False}
     vision = train(fresh(start), images, tmp_path / "run", config, **options)
     assistant = start_nano(images, recipe(), vision=vision, **TINY)
-    name = "model.vision_tower.embeddings.patch_embeddings.projection.weight"
-    assert torch.equal(assistant.model.state_dict()[name], vision.model.state_dict()[name])
+    taken = [n for n in vision.model.state_dict() if "vision_tower" in n or "dense_head" in n]
+    assert any("projection.0.weight" in n for n in taken) and any("centre" in n for n in taken)
+    for name in taken:
+        assert torch.equal(assistant.model.state_dict()[name], vision.model.state_dict()[name])
     pixels = [pixels_of(images[i][0]) for i in range(len(images))]
     tiles = assistant.processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
-        tokens = assistant.model.model.get_image_features(tiles).pooler_output
+        tokens = assistant.model.model.get_image_features(tiles).pooler_output[:, :16]
     assert tokens.mean(dim=(0, 1)).abs().max() < 1e-3
     assert tokens.pow(2).mean().sqrt().item() == pytest.approx(0.2, rel=1e-3)
 
@@ -545,7 +575,7 @@ def test_training_stops_on_nan_and_keeps_the_batch(
 
 def test_dense_loss_needs_a_dense_head(start: str, images: Images, tmp_path: Path) -> None:
     assistant = start_nano(images, recipe(dense_loss_weight=0.0), **TINY)
-    assert assistant.model.dense_head is None
+    assert assistant.model.model.dense_head is None
     with pytest.raises(ArgumentError, match=f"dense_classes={DENSE_CLASSES}"):
         train(assistant, images, tmp_path / "run", recipe(), progress=False)
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.modeling import QuPaintForConditionalGeneration
+from qupaint_lib.model.stem import ConvStem
 
 DECODER_TOKENS = 1000
 PARTS = (
@@ -137,7 +138,9 @@ def forward_flops(
     for name, module in _meta_model(config).named_modules():
         if isinstance(module, nn.Linear):
             flops[_part(name)] += 2.0 * module.weight.numel() * tokens[_part(name)]
-        elif isinstance(module, nn.Conv2d):  # the patch embedding
+        elif isinstance(module, ConvStem):
+            flops["vision_tower"] += tiles * module.flops(config.tile_px)
+        elif isinstance(module, nn.Conv2d) and not config.conv_stem:  # the patch embedding
             flops["vision_tower"] += 2.0 * module.weight.numel() * tiles * patches
     if attention:
         width = text.num_attention_heads * text.head_dim

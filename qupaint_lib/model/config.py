@@ -103,6 +103,9 @@ class QuPaintConfig(InternVLConfig):
     contrast_gain : float or None, optional
         Factor by which that processor brings out what deviates from the substrate: see
         `tiling.relief`. None, for pretrained weights: images as InternVL takes them.
+    conv_stem : bool, optional
+        Patches are embedded by a convolution of stride 2 after another instead of one of stride p:
+        see `stem`. False, the paper's, is what pretrained weights have.
     dense_classes : int, optional
         Classes of the head that tells the layers of every patch, for the auxiliary loss; 0: none.
     dense_boxes : bool, optional
@@ -137,6 +140,7 @@ class QuPaintConfig(InternVLConfig):
     pia_bias_init: float | int = TRAINING_START[1]
     pia_delta_e_scale: float | int | None = None
     contrast_gain: float | int | None = None
+    conv_stem: bool = False
     dense_classes: int = 0
     dense_boxes: bool = False
     region_tokens: int = 0
@@ -166,6 +170,8 @@ class QuPaintConfig(InternVLConfig):
             allowed = f"square tiles, a multiple of {block} px on a side"
             raise ArgumentError("image_size", tuple(vision.image_size), allowed)
         self.image_seq_length = (sides[0] // block) ** 2 + self.region_tokens
+        if self.conv_stem and sides[2] & (sides[2] - 1):
+            raise ArgumentError("patch_size", sides[2], "a power of 2 with conv_stem")
         vision.num_channels = 4 if self.pia_variant == "channel" else 3
 
     @classmethod

@@ -228,7 +228,7 @@ def _read(
         shards.update(dict.fromkeys(shard.keys(), shard))
     state, used = {}, set()
     for name, parameter in empty.named_parameters():
-        if ".pia_" in name or name.startswith("dense_head."):
+        if any(part in name for part in (".pia_", ".dense_head.", ".region_tokens.")):
             state[name] = _fresh(name, parameter, config)
             continue
         key, third = layout(name)

@@ -16,7 +16,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 UNKNOWN = -100  # class of a patch that is left out of the loss
 L1_WEIGHT, GIOU_WEIGHT = 0.5, 0.2  # DETR's ratio; less than the class loss, which comes first
-CENTRE_WEIGHT, AREA_WEIGHT = 0.3, 2.0
+CENTRE_WEIGHT, AREA_WEIGHT = 0.1, 0.5
+CENTRAL = 0.5  # how near a centre is where a patch counts as central
 RARE = -4.0  # where the logit of a centre starts: about two patches in a hundred are one
 
 
@@ -129,9 +130,9 @@ def dense_loss(
         What is told.
     labels, boxes
         See `class_loss`, `box_loss`.
-    centres : (T, side, side) tensor, optional
-        See `centre_loss`. The patches at centres then count once more, the same for every flake,
-        however many patches it covers.
+    centres : (T, 2, side, side) tensor, optional
+        See `centre_loss`. The patches at centres then count once more, so that small flakes weigh
+        as much as large ones.
     """
     loss = class_loss(dense.logits, labels)
     boxes = None if dense.boxes is None else boxes
@@ -140,11 +141,11 @@ def dense_loss(
     if centres is None or dense.centres is None:
         return loss
     loss = loss + centre_loss(dense.centres, dense.areas, centres)
-    there = centres > 0
+    there = centres[:, 0] > CENTRAL
     if boxes is not None:
-        loss = loss + 2 * box_loss(dense.boxes, boxes.masked_fill(~there[:, None], torch.nan))
+        loss = loss + box_loss(dense.boxes, boxes.masked_fill(~there[:, None], torch.nan))
     if (there & (labels != UNKNOWN)).any():
-        loss = loss + 0.5 * class_loss(dense.logits, labels.masked_fill(~there, UNKNOWN))
+        loss = loss + class_loss(dense.logits, labels.masked_fill(~there, UNKNOWN))
     return loss
 
 
@@ -153,20 +154,23 @@ def centre_loss(
 ) -> torch.Tensor:
     """Return the loss of centres and areas, for each flake of the batch.
 
-    Centres are points as in CenterNet (Zhou et al., 2019, arXiv 1904.07850), one patch each.
+    Centres are peaks as in CenterNet (Zhou et al., 2019, arXiv 1904.07850): where exactly the
+    middle of a large flake lies is uncertain, and so is what the head is to say of it.
 
     Parameters
     ----------
     centres, areas : (T, side, side) tensors
         See `Dense`.
-    targets : (T, side, side) tensor
-        Square root of the area where a flake has its centre, 0 elsewhere.
+    targets : (T, 2, side, side) tensor
+        How near a flake's centre is, 1 there and falling to 0 around it; and, where that is above
+        a half, the square root of the flake's area.
     """
-    there = targets > 0
-    flakes = there.sum().clamp(min=1)
-    told = binary_cross_entropy_with_logits(centres, there.to(centres.dtype), reduction="sum")
-    off = (areas - targets).abs()[there].sum()
-    return (CENTRE_WEIGHT * told + AREA_WEIGHT * off) / flakes
+    near, large = targets.unbind(dim=1)
+    flakes = (near == 1).sum().clamp(min=1)
+    told = binary_cross_entropy_with_logits(centres, near, reduction="sum") / flakes
+    there = near > CENTRAL
+    off = (areas - large).abs()[there].mean() if there.any() else areas.sum() * 0.0
+    return CENTRE_WEIGHT * told + AREA_WEIGHT * off
 
 
 def generalised_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,7 @@ from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.dense import Dense, DenseHead, dense_loss
 from qupaint_lib.model.gate import PiaEmbedding, PiaGate, attention_scores
 from qupaint_lib.model.regions import RegionTokens
+from qupaint_lib.model.stem import ConvStem
 from qupaint_lib.model.weights import check_source
 
 
@@ -43,6 +44,9 @@ class QuPaintVisionModel(InternVLVisionModel):
         if isinstance(module, InternVLVisionEmbeddings):
             init.normal_(module.cls_token, std=self.config.initializer_range)
             init.normal_(module.position_embeddings, std=self.config.initializer_range)
+        elif isinstance(module, ConvStem):
+            for layer in module.convolutions():
+                init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 class QuPaintPreTrainedModel(InternVLPreTrainedModel):
@@ -96,6 +100,10 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
     def __init__(self, config: QuPaintConfig):
         InternVLPreTrainedModel.__init__(self, config)
         self.vision_tower = QuPaintVisionModel(config.vision_config)
+        if config.conv_stem:
+            channels, size = config.vision_config.num_channels, config.vision_config.hidden_size
+            stem = ConvStem(channels, size, config.patch_px)
+            self.vision_tower.embeddings.patch_embeddings.projection = stem
         self.multi_modal_projector = InternVLMultiModalProjector(config)
         self.language_model = AutoModel.from_config(config.text_config)
         self.pia_gate = self.pia_embedding = None
@@ -103,6 +111,13 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
             self.pia_gate = PiaGate(config.pia_weight_init, config.pia_bias_init)
         elif config.pia_variant == "add":
             self.pia_embedding = PiaEmbedding(config.text_config.hidden_size)
+        self.dense_head = self.region_tokens = None
+        classes, count = config.dense_classes, config.region_tokens
+        if classes:
+            sizes = config.vision_config.hidden_size, classes, config.dense_boxes
+            self.dense_head = DenseHead(*sizes, centres=count > 0)
+        if count:
+            self.region_tokens = RegionTokens(count, classes, config.text_config.hidden_size)
         self.post_init()
 
     def get_image_features(
@@ -127,7 +142,7 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
         -------
         BaseModelOutputWithPooling
             ``last_hidden_state`` (T, N, d_v): the patch tokens before PIA; ``pooler_output``
-            (T, N / 4, d): the visual tokens.
+            (T, N / 4 + K, d): the visual tokens, and K region tokens behind them.
         """
         if vision_feature_layer not in (None, -1):
             raise ArgumentError("vision_feature_layer", vision_feature_layer, "-1, or None")
@@ -135,17 +150,28 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
             given = vision_feature_select_strategy
             raise ArgumentError("vision_feature_select_strategy", given, "'default', or None")
         kwargs.pop("return_dict", None)
+        return self.see(pixel_values, **kwargs)[0]
+
+    def see(
+        self, pixel_values: torch.Tensor, **kwargs: object
+    ) -> tuple[BaseModelOutputWithPooling, Dense | None]:
+        """Return `get_image_features`, and what the dense head, if any, tells of every patch."""
         pixels = pixel_values[:, : self.config.vision_config.num_channels].to(self.dtype)
         seen = self.vision_tower(pixel_values=pixels, **kwargs)
         patches = seen.last_hidden_state[:, 1:]  # (T, N, d_v), without the class token: Eq. 4
         shuffled = self._shuffle(self._gated(patches, pixel_values))  # (T, N / 4, 4 d_v)
         tokens = self._with_pia(self.multi_modal_projector(shuffled), pixel_values)  # (T, N / 4, d)
-        return BaseModelOutputWithPooling(
+        dense = self.dense_head(patches) if self.dense_head is not None else None
+        if self.region_tokens is not None:
+            regions = self.region_tokens(dense, pixel_values).to(tokens.dtype)
+            tokens = torch.cat([tokens, regions], dim=1)
+        features = BaseModelOutputWithPooling(
             last_hidden_state=patches,
             pooler_output=tokens,
             hidden_states=seen.hidden_states,
             attentions=seen.attentions,
         )
+        return features, dense
 
     def _gated(self, patches: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the patch tokens (T, N, d_v) times β, in the paper's variant (Eq. 6)."""
@@ -199,36 +225,10 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
 
     def __init__(self, config: QuPaintConfig):
         InternVLPreTrainedModel.__init__(self, config)
-        text, vision = config.text_config, config.vision_config
+        text = config.text_config
         self.model = QuPaintModel(config)
         self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
-        self.dense_head = self.region_tokens = None
-        count = config.region_tokens
-        if config.dense_classes:
-            sizes = vision.hidden_size, config.dense_classes, config.dense_boxes
-            self.dense_head = DenseHead(*sizes, centres=count > 0)
-        if count:
-            self.region_tokens = RegionTokens(count, config.dense_classes, text.hidden_size)
         self.post_init()
-
-    def get_image_features(
-        self, pixel_values: torch.Tensor, *args: object, **kwargs: object
-    ) -> BaseModelOutputWithPooling:
-        """Return what the model sees in tiles, with the region tokens behind those of each tile."""
-        features = self.model.get_image_features(pixel_values, *args, **kwargs)
-        return self._with_regions(features, self._dense(features), pixel_values)
-
-    def _dense(self, features: BaseModelOutputWithPooling) -> Dense | None:
-        return self.dense_head(features.last_hidden_state) if self.dense_head else None
-
-    def _with_regions(
-        self, features: BaseModelOutputWithPooling, dense: Dense | None, pixels: torch.Tensor
-    ) -> BaseModelOutputWithPooling:
-        if self.region_tokens is not None:
-            tokens = features.pooler_output
-            regions = self.region_tokens(dense, pixels).to(tokens.dtype)
-            features.pooler_output = torch.cat([tokens, regions], dim=1)
-        return features
 
     # Generation reads this signature to learn what the model takes: position ids where a prompt
     # is padded, logits of the last token alone, visual tokens that are known already.
@@ -263,7 +263,7 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             Class of every patch, -100 where it is unknown, for the dense head.
         dense_boxes : (T, 4, side, side) tensor, optional
             Box of every patch's flake (see `dense.box_loss`), NaN where there is none.
-        dense_centres : (T, side, side) tensor, optional
+        dense_centres : (T, 2, side, side) tensor, optional
             Where flakes have their centres, and how large they are (see `dense.centre_loss`).
         logits_to_keep : int or tensor, optional
             How many tokens from the end have logits; 0: all.
@@ -291,18 +291,16 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             "logits_to_keep": logits_to_keep,
             **kwargs,
         }
-        if self.dense_head is None or pixel_values is None:
+        if self.model.dense_head is None or pixel_values is None:
             if dense_labels is not None:
                 allowed = "a model with dense_classes > 0, and pixel_values"
                 raise ArgumentError("dense_labels", tuple(dense_labels.shape), f"need {allowed}")
             inputs["mm_encoder_outputs"] = mm_encoder_outputs
             return super().forward(pixel_values=pixel_values, **inputs)
-        features = self.model.get_image_features(pixel_values)
-        dense = self._dense(features)
+        features, dense = self.model.see(pixel_values)
         output = InternVLCausalLMOutputWithPast()
         if input_ids is not None or kwargs.get("inputs_embeds") is not None:
-            seen = self._with_regions(features, dense, pixel_values)
-            output = super().forward(mm_encoder_outputs={"image": seen}, **inputs)
+            output = super().forward(mm_encoder_outputs={"image": features}, **inputs)
         loss, told = output.loss, None
         if dense_labels is not None:
             told = dense_loss(dense, dense_labels, dense_boxes, dense_centres)

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--released", action="store_true", help="--model has the authors' released layout")
     add("--size", default="micro", help="of a new model (%(default)s)")
     add("--image-size", type=int, default=224, help="of a new model, px (%(default)s)")
-    add("--patch-size", type=int, default=28, help="of a new model, px (%(default)s)")
+    add("--patch-size", type=int, default=16, help="of a new model, px (%(default)s)")
     add("--pia-variant", default="gate", help="of a new model (%(default)s)")
     add("--set", nargs="*", default=[], metavar="NAME=VALUE", help="attributes of TrainConfig")
     return parser

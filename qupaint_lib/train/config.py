@@ -59,7 +59,7 @@ class TrainConfig:
     dense_loss_weight : float
         Of the auxiliary loss; 0, the paper's, leaves it out.
     freeze_vision : bool
-        The vision tower stays as it is: what the decoder learns to read then holds still.
+        Vision tower and dense head stay as they are: what the decoder learns to read holds still.
     lora_rank, lora_alpha : int
         Of the low-rank updates.
     bf16, gradient_checkpointing : bool
@@ -175,8 +175,8 @@ _NANO: dict[str, Any] = {
     "method": "scratch",
     "learning_rate": 1e-3,
     "weight_decay": 0.05,
-    "batch_size": 8,
-    "max_tokens": 416,
+    "batch_size": 2,
+    "max_tokens": 480,
     "dialogues": "fresh",
     "dialogues_per_image": 8,
     "full_share": 0.06,
@@ -184,13 +184,20 @@ _NANO: dict[str, Any] = {
     "max_boxes": 12,
     "max_answer_tokens": 900,
     "tasks": _NANO_TASKS,
-    "dense_loss_weight": 1.0,
+    "freeze_vision": True,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "lora": {"method": "lora", "learning_rate": 1e-4},
-    "dense": {**_NANO, "batch_size": 16, "epochs": 1, "dialogues": "none"},
+    "dense": {
+        **_NANO,
+        "batch_size": 8,
+        "epochs": 1,
+        "dialogues": "none",
+        "dense_loss_weight": 1.0,
+        "freeze_vision": False,
+    },
     "nano": _NANO,
 }
 

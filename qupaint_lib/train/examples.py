@@ -22,7 +22,7 @@ from qupaint_lib.annotations.rle import Rle
 from qupaint_lib.answers import to_percent
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.instruct import AnnotatedImage, Facts, dialogue_of, make_dialogues, scene_of
-from qupaint_lib.model.dense import UNKNOWN
+from qupaint_lib.model.dense import CENTRAL, UNKNOWN
 from qupaint_lib.model.tiling import to_canvas
 from qupaint_lib.synthia import Scene
 from qupaint_lib.train.augment import (
@@ -43,6 +43,7 @@ SEEN_SHARE, CLEAR_SHARE = (
     0.01,
     0.06,
 )  # of a patch: a flake covers less, so it is bare; more: it is the flake's
+SPREAD = 0.16  # of a box: how far its flake's centre may be thought to lie from the middle
 _ATTEMPTS = 4
 
 
@@ -60,8 +61,8 @@ class Example:
         Class of every patch.
     dense_boxes : (4, side, side) float32 array or None
         Left, top, right and bottom of each patch's flake as shares of the tile; NaN for none.
-    dense_centres : (side, side) float32 array or None
-        Square root of the area of the flake that has its centre there; 0 for none.
+    dense_centres : (2, side, side) float32 array or None
+        How near a flake's centre is, and the square root of its area.
     """
 
     packed: Packed | None
@@ -345,44 +346,58 @@ def dense_targets(
         0 substrate, 1 to 4 layers, 5 thicker, -100 where a flake covers less than 6 percent.
     boxes : (4, side, side) float32 array
         Left, top, right, bottom as shares of the tile; NaN where there is no flake.
-    centres : (side, side) float32 array
-        Square root of the flake's share of the image at the patch of the flake that is nearest to
-        the middle of its box and that no smaller one has taken; 0 elsewhere. That patch tells of
-        this flake, even where another covers more of it.
+    centres : (2, side, side) float32 array
+        How near the centre of a flake is, and the square root of the flake's share of the image.
+        Nearness is 1 at the patch of the flake that is nearest to the middle of its box and that no
+        smaller one has taken, even where another flake covers more of it; it falls off around it.
     """
     if images.tiles != (1, 1):
         raise ArgumentError("tiles", images.tiles, "(1, 1): dense labels are for one tile")
     side = images.tile_px // images.patch_px
     labels = np.zeros((side, side), dtype=np.int64)
     boxes = np.full((4, side, side), np.nan, dtype=np.float32)
-    centres, most = np.zeros((side, side), dtype=np.float32), np.zeros((side, side))
+    centres = np.zeros((2, side, side), dtype=np.float32)
+    most, taken = np.zeros((side, side)), np.zeros((side, side), dtype=bool)
     for flake in sorted(flakes, key=lambda flake: flake.area_px):
         share = cell_shares(flake, shape, side)
         x, y, w, h = np.divide(to_percent(flake.bbox_xywh, shape), 100)
         count = flake.layer_count
         known = count is not None or flake.layer_class() == "Thick"
         label = (min(count, THICK) if count else THICK) if known else UNKNOWN
-        ahead = (share > most) & (centres == 0)
+        ahead = (share > most) & ~taken
         clear = ahead & (share >= CLEAR_SHARE)
         labels[ahead & (share >= SEEN_SHARE) & ~clear] = UNKNOWN
-        free = share * (centres == 0)
+        free = (share > 0) & ~taken
         if free.any():
-            centre = _middle_cell(free, (x + w / 2, y + h / 2))
-            clear[centre] = True
-            centres[centre] = np.sqrt(share.sum()) / side
+            near = _nearness(free, (x + w / 2, y + h / 2), (w, h))
+            taken |= near == 1
+            clear |= near == 1
+            closer = (near > centres[0]) & (clear | (near < CENTRAL))
+            centres[0][closer] = near[closer]
+            centres[1][closer] = np.sqrt(share.sum()) / side
         labels[clear] = label
         boxes[:, clear] = np.array([[x], [y], [x + w], [y + h]])
         most = np.maximum(most, share)
     return labels, boxes, centres
 
 
-def _middle_cell(share: np.ndarray, middle: tuple[float, float]) -> tuple[int, int]:
-    """Return the cell that a flake covers at all and that is nearest to (x, y), shares of 1."""
-    rows, columns = np.nonzero(share)
-    x, y = (columns + 0.5) / share.shape[1], (rows + 0.5) / share.shape[0]
-    away = np.hypot(x - middle[0], y - middle[1])
+def _nearness(
+    free: np.ndarray, middle: tuple[float, float], size: tuple[float, float]
+) -> np.ndarray:
+    """Return how near a flake's centre the cells of a grid are, exactly 1 at one that is free.
+
+    A Gaussian about the free cell that is nearest to the middle (x, y) of the flake's box, as wide
+    as the box is large.
+    """
+    side = len(free)
+    place = (np.arange(side) + 0.5) / side
+    rows, columns = np.nonzero(free)
+    away = np.hypot(place[columns] - middle[0], place[rows] - middle[1])
     nearest = int(away.argmin())
-    return int(rows[nearest]), int(columns[nearest])
+    wide = np.maximum(np.array(size) * SPREAD, 0.3 / side)
+    x = (place - place[columns[nearest]]) / wide[0]
+    y = (place - place[rows[nearest]]) / wide[1]
+    return np.exp(-0.5 * (x**2 + y[:, None] ** 2)).astype(np.float32)
 
 
 def cell_shares(flake: Flake, shape: tuple[int, int], side: int) -> np.ndarray:

@@ -25,7 +25,9 @@ RECORD = "training.json"
 STATE = "trainer_state.json"
 # Decoder layers alone: a plain list of names would hit the vision tower too.
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-LORA_SAVED = ("multi_modal_projector", "pia_gate", "pia_embedding", "dense_head")
+LORA_SAVED = (
+    "multi_modal_projector", "pia_gate", "pia_embedding", "dense_head", "region_tokens",
+)  # fmt: skip
 
 
 def train(
@@ -86,7 +88,7 @@ def train(
         checks = _examples(validation, processor, config, dense, passes=1, augment=False)
     record = make_record(model, processor, config, data, validation)
     _claim(out, record)
-    for part in (model.model.vision_tower, model.dense_head):
+    for part in (model.model.vision_tower, model.model.dense_head):
         if part is not None:
             part.requires_grad_(not config.freeze_vision)
     wrapped = with_lora(model, config) if config.method == "lora" else model

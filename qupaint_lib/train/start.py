@@ -34,6 +34,7 @@ def start_nano(
     size: str = "micro",
     image_size: int = 224,
     patch_size: int = 16,
+    conv_stem: bool = True,
     box_step: float = BOX_STEP,
     read_images: int = READ_IMAGES,
     vision: QuPaint | None = None,
@@ -47,7 +48,7 @@ def start_nano(
         Of the data set that it will learn from; the first ones are read for their words.
     config : TrainConfig
         Its seed draws weights and words.
-    size, image_size, patch_size
+    size, image_size, patch_size, conv_stem
         See `QuPaintConfig.from_size`.
     box_step : float, optional
         Grid of the boxes in percent: see `location_tokens`.
@@ -69,14 +70,14 @@ def start_nano(
     if config.dense_loss_weight or vision is not None:
         dense = {"dense_classes": DENSE_CLASSES, "dense_boxes": True}
         dense["region_tokens"] = config.max_boxes
-    shape = {"image_size": image_size, "patch_size": patch_size, "contrast_gain": CONTRAST_GAIN}
-    options = {**shape, **dense, **options}
+    shape = {"image_size": image_size, "patch_size": patch_size, "conv_stem": conv_stem}
+    options = {**shape, "contrast_gain": CONTRAST_GAIN, **dense, **options}
     rng = np.random.default_rng([config.seed, 3])
     assistant = from_scratch(size, rng, tokenizer=tokenizer, **options)
     assistant.processor.box_step = box_step
     _order_locations(assistant, box_step, rng)
     if vision is not None:
-        _take_vision(assistant.model, vision.model)
+        _take_vision(assistant.model.model, vision.model.model)
         _centre_tokens(assistant, images)
     return assistant
 
@@ -111,7 +112,8 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
     model, processor = assistant
     pixels = [pixels_of(images[i][0]) for i in range(min(CENTRED_IMAGES, len(images)))]
     tiles = processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
-    tokens = model.model.get_image_features(tiles).pooler_output  # (T, N, d)
+    tokens = model.model.get_image_features(tiles).pooler_output  # (T, N + K, d)
+    tokens = tokens[:, : tokens.shape[1] - model.config.region_tokens]
     mean = tokens.mean(dim=(0, 1))
     spread = (tokens - mean).pow(2).mean().sqrt()
     last = model.model.multi_modal_projector.linear_2
@@ -121,7 +123,7 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
 
 
 def _take_vision(model: Any, other: Any) -> None:
-    for name in ("model.vision_tower", "dense_head"):
+    for name in ("vision_tower", "dense_head"):
         ours, theirs = model.get_submodule(name), other.get_submodule(name)
         try:
             ours.load_state_dict(theirs.state_dict())

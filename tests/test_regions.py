@@ -9,11 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from qupaint_lib.colorimetry import linear_to_srgb, srgb_to_linear
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.instruct.facts import box_iou
-from qupaint_lib.model import QuPaintConfig, from_scratch
-from qupaint_lib.model.dense import Dense, centre_loss, dense_loss
-from qupaint_lib.model.regions import SAME, SURE, WAVES, RegionTokens, find_regions, waves
+from qupaint_lib.model import QuPaintConfig, QuPaintImageProcessor, from_scratch
+from qupaint_lib.model.dense import Dense, box_loss, centre_loss, dense_loss
+from qupaint_lib.model.regions import (
+    SAME,
+    SURE,
+    WAVES,
+    RegionTokens,
+    cell_contrast,
+    find_regions,
+    waves,
+)
 
 SIDE = 8
 
@@ -64,6 +73,23 @@ def test_waves_tell_places_apart_by_their_distance_alone() -> None:
         assert_close(found, expected.expand_as(found), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("gain", [None, 4.0])
+def test_the_contrast_of_a_cell_is_that_of_linear_light(gain: float | None) -> None:
+    """A square of a known contrast on a substrate of one colour, through the processor."""
+    substrate, flake = np.array([0.4, 0.3, 0.5]), np.array([-0.10, 0.05, 0.30])
+    linear = np.tile(substrate, (64, 64, 1))
+    linear[16:24, 40:48] *= 1 + flake  # a quarter of cell (1, 2) of 16 px
+    image = np.round(255 * linear_to_srgb(linear)).astype(np.uint8)
+    processor = QuPaintImageProcessor(64, 16, contrast_gain=gain)
+    tiles = processor([image], return_tensors="pt")["pixel_values"]
+    found = cell_contrast(tiles, 4, gain)[0]
+    codes = srgb_to_linear(image / 255)
+    expected = codes[20, 44] / codes[0, 0] - 1  # after rounding to 8 bits
+    np.testing.assert_allclose(found[:, 1, 2], expected, atol=2e-4)
+    found[:, 1, 2] = 0
+    assert found.abs().max() < 1e-4
+
+
 def test_an_empty_tile_has_empty_tokens_and_no_gradient_reaches_the_head() -> None:
     torch.manual_seed(0)
     tokens = RegionTokens(3, 3, 16)
@@ -101,25 +127,30 @@ def test_region_tokens_need_a_head_with_boxes(options: dict) -> None:
 
 def test_centre_loss_is_that_of_its_definition() -> None:
     dense = random_dense(3)
-    targets = torch.zeros(1, SIDE, SIDE)
-    targets[0, 2, 3], targets[0, 5, 5] = 0.25, 0.5
-    p = dense.centres.double().sigmoid()[0]
-    there = targets[0] > 0
-    told = -(p[there].log().sum() + (1 - p[~there]).log().sum())
-    off = (dense.areas[0] - targets[0]).abs()[there].sum()
-    expected = ((0.3 * told + 2.0 * off) / 2).float()
+    targets = torch.zeros(1, 2, SIDE, SIDE)
+    targets[0, 0, 2, 2:5] = torch.tensor([0.3, 1.0, 0.3])
+    targets[0, 0, 5, 5] = 1.0
+    targets[0, 1, 2, 2:5], targets[0, 1, 5, 5] = 0.25, 0.5
+    p, near = dense.centres.double().sigmoid()[0], targets[0, 0].double()
+    told = -(near * p.log() + (1 - near) * (1 - p).log()).sum() / 2  # of two flakes
+    off = (dense.areas[0, 2, 3] - 0.25).abs() + (dense.areas[0, 5, 5] - 0.5).abs()
+    expected = (0.1 * told + 0.5 * off / 2).float()
     assert_close(centre_loss(dense.centres, dense.areas, targets), expected)
     empty = centre_loss(dense.centres, dense.areas, targets * 0)  # no flake: bare patches alone
-    assert_close(empty, (0.3 * -(1 - p).log().sum()).float())
+    assert_close(empty, (0.1 * -(1 - p).log().sum()).float())
 
 
-def test_the_whole_loss_counts_centres_once_more() -> None:
+def test_the_whole_loss_counts_central_patches_once_more() -> None:
     dense = random_dense(4)
     labels = torch.zeros(1, SIDE, SIDE, dtype=torch.long)
+    labels[0, 2, 3] = 2
     boxes = torch.full((1, 4, SIDE, SIDE), torch.nan)
     boxes[0, :, 2, 3] = torch.tensor([0.1, 0.1, 0.5, 0.4])
-    centres = torch.zeros(1, SIDE, SIDE)
+    centres = torch.zeros(1, 2, SIDE, SIDE)
+    centres[0, :, 2, 3] = torch.tensor([1.0, 0.3])
     without = dense_loss(dense, labels, boxes)
-    assert_close(dense_loss(dense._replace(centres=None, areas=None), labels, boxes, centres), without)
-    centres[0, 2, 3] = 0.3
-    assert dense_loss(dense, labels, boxes, centres) > without
+    blind = dense._replace(centres=None, areas=None)
+    assert_close(dense_loss(blind, labels, boxes, centres), without)
+    more = without + centre_loss(dense.centres, dense.areas, centres)
+    more += box_loss(dense.boxes, boxes) + np.log(3)  # equal logits of three classes
+    assert_close(dense_loss(dense, labels, boxes, centres), more)

@@ -27,7 +27,7 @@ from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.dense import Dense, DenseHead, dense_loss
 from qupaint_lib.model.gate import PiaEmbedding, PiaGate, attention_scores
 from qupaint_lib.model.regions import RegionTokens
-from qupaint_lib.model.stem import ConvStem
+from qupaint_lib.model.stem import ConvStem, StemConv
 from qupaint_lib.model.weights import check_source
 
 
@@ -40,13 +40,14 @@ class QuPaintVisionModel(InternVLVisionModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, StemConv):  # 0.02, as elsewhere, would leave no signal after a few
+            init.kaiming_normal_(module.weight, nonlinearity="relu")
+            init.zeros_(module.bias)
+            return
         super()._init_weights(module)
         if isinstance(module, InternVLVisionEmbeddings):
             init.normal_(module.cls_token, std=self.config.initializer_range)
             init.normal_(module.position_embeddings, std=self.config.initializer_range)
-        elif isinstance(module, ConvStem):
-            for layer in module.convolutions():
-                init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 class QuPaintPreTrainedModel(InternVLPreTrainedModel):
@@ -117,7 +118,8 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
             sizes = config.vision_config.hidden_size, classes, config.dense_boxes
             self.dense_head = DenseHead(*sizes, centres=count > 0)
         if count:
-            self.region_tokens = RegionTokens(count, classes, config.text_config.hidden_size)
+            size = config.text_config.hidden_size
+            self.region_tokens = RegionTokens(count, classes, size, config.contrast_gain)
         self.post_init()
 
     def get_image_features(

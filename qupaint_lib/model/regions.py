@@ -3,8 +3,8 @@
 A decoder that learns from scratch has to learn at once where to look, what it sees there and how to
 say it. Pretrained ones come with the first two. A small one is handed them: the flakes that the
 dense head tells apart, the largest first, each as one token behind the tile's visual tokens, with
-class, box, area and colour. Boxes enter as the waves that `train.start` makes the tokens of places
-from, so that one linear map leads from a region to the words of its box.
+class, box, area and the contrast measured there. Numbers enter as waves, those that `train.start`
+makes the tokens of places from, so that one linear map leads from a region to the words of its box.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import torch
 from torch import nn
 
 from qupaint_lib.model.dense import Dense
+from qupaint_lib.model.tiling import IMAGENET_MEAN, IMAGENET_STD, SUBSTRATE_GAIN
 
 WAVES = 16
 SURE = 0.35  # probability of a centre from which a region counts
 SAME = 0.45  # IoU from which two regions are one flake
-COLOURS = 3
+MIDDLE_CONTRAST = 0.2  # contrasts about it are told apart best
+_NUMBERS = 5 + 3  # of a region: left, top, width, height, size; contrast in R, G and B
 
 
 class RegionTokens(nn.Module):
@@ -33,12 +35,14 @@ class RegionTokens(nn.Module):
         Number of classes C of the dense head.
     size : int
         Channels d of a token.
+    contrast_gain : float or None, optional
+        What the processor brought deviations from the substrate out by.
     """
 
-    def __init__(self, count: int, classes: int, size: int):
+    def __init__(self, count: int, classes: int, size: int, contrast_gain: float | None = None):
         super().__init__()
-        self.count = count
-        self.embed = nn.Linear(classes + 5 * 2 * WAVES + COLOURS + 1, size)
+        self.count, self.contrast_gain = count, contrast_gain
+        self.embed = nn.Linear(classes + 1 + _NUMBERS * 2 * WAVES, size)
         self.empty = nn.Parameter(torch.zeros(size))
 
     def forward(self, dense: Dense, pixels: torch.Tensor) -> torch.Tensor:
@@ -61,13 +65,47 @@ class RegionTokens(nn.Module):
         cells, there = find_regions(dense, self.count)
         x, y, right, bottom = _at(dense.boxes, cells).clamp(0, 1).unbind(dim=1)
         area = _at(dense.areas[:, None], cells)[:, 0].clamp(0, 1)
-        places = torch.stack([x, y, right - x, bottom - y, area], dim=-1)  # (T, K, 5)
-        colours = nn.functional.adaptive_avg_pool2d(pixels[:, :COLOURS], dense.logits.shape[-1])
-        kinds = dense.logits.float().softmax(dim=1)
+        contrast = cell_contrast(pixels, dense.logits.shape[-1], self.contrast_gain)
+        told = 0.5 + 0.5 * contrast / (contrast.abs() + MIDDLE_CONTRAST)
+        numbers = [x, y, right - x, bottom - y, area, *_at(told, cells).unbind(dim=1)]
+        kinds = _at(dense.logits.float().softmax(dim=1), cells)
         sure = _at(dense.centres[:, None], cells).sigmoid()
-        parts = [_at(kinds, cells), sure, _at(colours.float(), cells)]
-        plain = torch.cat(parts, dim=1).transpose(1, 2)
-        return torch.cat([plain, waves(places).flatten(2)], dim=-1), there
+        plain = torch.cat([kinds, sure], dim=1).transpose(1, 2)
+        return torch.cat([plain, waves(torch.stack(numbers, dim=-1)).flatten(2)], dim=-1), there
+
+
+def cell_contrast(pixels: torch.Tensor, side: int, contrast_gain: float | None) -> torch.Tensor:
+    """Return the contrast (T, 3, side, side) of the cells of a grid against the bare substrate.
+
+    In linear light, (I − I₀) / I₀, with the median of a tile as its substrate; of the quarter of a
+    cell that deviates most, since many flakes are smaller than a cell.
+
+    Parameters
+    ----------
+    pixels : (T, 3 or 4, S, S) tensor
+        Normalised colours, with `tiling.relief` where there is a gain.
+    side : int
+        Cells on a side.
+    contrast_gain : float or None
+        That of the relief.
+    """
+    colours = pixels[:, :3].float()
+    substrate = colours[..., ::2, ::2].flatten(2).median(dim=2).values[..., None, None]
+    if contrast_gain is not None:
+        drawn_back, substrate = substrate, substrate / SUBSTRATE_GAIN
+        colours = substrate + (colours - drawn_back) / contrast_gain
+    light = nn.functional.adaptive_avg_pool2d(_linear(colours), 2 * side)
+    contrast = light / _linear(substrate).clamp(min=1e-3) - 1
+    quarters = nn.functional.pixel_unshuffle(contrast, 2).unflatten(1, (3, 4))
+    most = quarters.abs().sum(dim=1, keepdim=True).argmax(dim=2, keepdim=True)
+    return quarters.gather(2, most.expand(-1, 3, -1, -1, -1))[:, :, 0]
+
+
+def _linear(colours: torch.Tensor) -> torch.Tensor:
+    """Return linear light of colours that were normalised by ImageNet's mean and deviation."""
+    mean, std = (colours.new_tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
+    codes = (colours * std + mean).clamp(0, 1)
+    return torch.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
 
 
 def waves(values: torch.Tensor) -> torch.Tensor:

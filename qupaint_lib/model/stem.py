@@ -11,6 +11,10 @@ import torch
 from torch import nn
 
 
+class StemConv(nn.Conv2d):
+    """A convolution of the stem; of a type of its own, so that it starts in a way of its own."""
+
+
 class ConvStem(nn.Sequential):
     """From pixels (T, C, S, S) to patch tokens (T, d, S / p, S / p).
 
@@ -31,17 +35,17 @@ class ConvStem(nn.Sequential):
         widths = [channels] + [max(size >> k, 8) for k in reversed(range(steps))]
         layers: list[nn.Module] = []
         for before, after in zip(widths[:-1], widths[1:], strict=True):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GELU()]
-        super().__init__(*layers, nn.Conv2d(size, size, 1))
+            layers += [StemConv(before, after, 3, stride=2, padding=1), nn.GELU()]
+        super().__init__(*layers, StemConv(size, size, 1))
 
     @property
     def weight(self) -> torch.Tensor:
         """Weights of the first convolution, whose type is that of the pixels."""
         return self[0].weight
 
-    def convolutions(self) -> list[nn.Conv2d]:
+    def convolutions(self) -> list[StemConv]:
         """Return the convolutions, in order."""
-        return [layer for layer in self if isinstance(layer, nn.Conv2d)]
+        return [layer for layer in self if isinstance(layer, StemConv)]
 
     def flops(self, tile_px: int) -> float:
         """Return the floating-point operations of a tile, 2 per multiply–add."""

@@ -124,9 +124,7 @@ def _length(question: Question) -> int:
 def _answer(
     assistant: Any, questions: Sequence[Question], max_new_tokens: int, scored: bool
 ) -> tuple[list[str], list[tuple[float, ...] | None]]:
-    from transformers import BatchFeature
-
-    from qupaint_lib.model import box_scores
+    from qupaint_lib.model import box_scores, split_batch
 
     model, processor = assistant
     prompts = [
@@ -136,12 +134,5 @@ def _answer(
     texts = assistant.generate_texts(inputs, max_new_tokens)
     if not scored:
         return texts, [None] * len(texts)
-    tiles = inputs["pixel_values"].chunk(len(questions))
-    scores = []
-    for i, text in enumerate(texts):
-        one = BatchFeature(
-            {name: inputs[name][i : i + 1] for name in ("input_ids", "attention_mask")}
-        )
-        one["pixel_values"] = tiles[i]
-        scores.append(box_scores(model, processor, one, text))
-    return texts, scores
+    singles = zip(split_batch(inputs, len(questions)), texts, strict=True)
+    return texts, [box_scores(model, processor, one, text) for one, text in singles]

@@ -2,6 +2,7 @@
 
 ``config`` holds the sizes and variants, ``gate`` Eq. 5–6 and what it is compared with,
 ``modeling`` the network, ``tiling``, ``image_processor`` and ``processor`` what comes before it,
+``regions``, ``stem`` and ``dense`` what helps small models to see,
 ``tokenizer`` and ``corpus`` the vocabulary of small models, ``chat``, ``merging`` and ``scoring``
 what comes after it, ``convert`` and ``weights`` the way in for published checkpoints,
 ``accounting`` parameters, FLOPs and tokens.
@@ -18,7 +19,7 @@ from typing import Any
 _HOMES = {
     "accounting": ("Cost", "TokenBudget", "cost", "forward_flops", "parameter_count",
                    "token_budget"),
-    "chat": ("Answer", "QuPaint"),
+    "chat": ("Answer", "QuPaint", "split_batch"),
     "config": ("PIA_VARIANTS", "SIZES", "QuPaintConfig"),
     "convert": ("LicenceWarning", "from_internvl", "from_scratch", "load_released"),
     "dense": ("DenseHead",),
@@ -27,6 +28,7 @@ _HOMES = {
     "merging": ("View", "merge_views"),
     "modeling": ("QuPaintForConditionalGeneration", "QuPaintModel", "QuPaintOutput"),
     "processor": ("QuPaintProcessor",),
+    "regions": ("RegionTokens", "find_regions"),
     "scoring": ("box_scores",),
     "shipped": ("load_nano", "nano_folder"),
     "tiling": ("CANVAS_TILES", "Window", "patch_attention", "windows"),

@@ -201,13 +201,11 @@ class QuPaint(NamedTuple):
         prompt = self.processor.prompt(question, brief=brief)
         batch = self.processor(images, [prompt] * len(images), **kwargs).to(self.model.device)
         texts = self.generate_texts(batch, *options)
-        tiles = batch["pixel_values"].chunk(len(images))
-        answers = []
-        for i, (image, text) in enumerate(zip(images, texts, strict=True)):
-            one = BatchFeature({name: batch[name][i : i + 1] for name in _TOKEN_NAMES})
-            one["pixel_values"] = tiles[i]
-            answers.append(self._read(image.shape[:2], text, one))
-        return answers
+        singles = split_batch(batch, len(images))
+        return [
+            self._read(image.shape[:2], text, one)
+            for image, text, one in zip(images, texts, singles, strict=True)
+        ]
 
     def _read(self, shape: tuple[int, int], text: str, inputs: BatchFeature) -> Answer:
         """Return what a text says about an image of a shape."""
@@ -255,7 +253,10 @@ class QuPaint(NamedTuple):
         return [text.split(TURN_END)[0].split(END_OF_TEXT)[0].strip() for text in texts]
 
 
-_TOKEN_NAMES = ("input_ids", "attention_mask")
+def split_batch(batch: BatchFeature, count: int) -> list[BatchFeature]:
+    """Return the inputs of each prompt of a batch, all with as many tiles."""
+    columns = {name: values.chunk(count) for name, values in batch.items()}
+    return [BatchFeature({name: c[i] for name, c in columns.items()}) for i in range(count)]
 
 
 def _sampling(temperature: float, rng: np.random.Generator | None) -> dict[str, Any]:

@@ -111,8 +111,8 @@ class QuPaintConfig(InternVLConfig):
     dense_boxes : bool, optional
         Whether that head tells the box of each patch's flake as well.
     region_tokens : int, optional
-        How many flakes that head tells the decoder of, each as a token behind the visual ones of
-        its tile: see `regions`. 0, the paper's: none.
+        How many regions that optics finds in a tile follow its visual tokens as a token each: see
+        `regions`. 0, the paper's: none.
     dense_loss_weight : float, optional
         Weight of that loss beside the language loss.
     weights_licence : str or None, optional
@@ -157,8 +157,8 @@ class QuPaintConfig(InternVLConfig):
             raise ArgumentError("contrast_gain", self.contrast_gain, "a factor > 0, or None")
         if self.dense_classes < 0:
             raise ArgumentError("dense_classes", self.dense_classes, "0 (none), 1, 2, …")
-        if self.region_tokens < 0 or (self.region_tokens and not self.dense_boxes):
-            allowed = "0 (none), or 1, 2, … with dense_classes and dense_boxes"
+        if self.region_tokens < 0 or (self.region_tokens and not self.dense_classes):
+            allowed = "0 (none), or 1, 2, … with dense_classes"
             raise ArgumentError("region_tokens", self.region_tokens, allowed)
         if (self.vision_feature_layer, self.vision_feature_select_strategy) != (-1, "default"):
             allowed = "-1: the patch tokens of the last layer"

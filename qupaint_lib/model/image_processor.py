@@ -10,7 +10,8 @@ from transformers.image_processing_utils import BaseImageProcessor, BatchFeature
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import PATCH_PX, TILE_PX
-from qupaint_lib.model.tiling import as_codes, cut, patch_attention, relief, to_canvas
+from qupaint_lib.model.regions import find_regions
+from qupaint_lib.model.tiling import as_codes, cut, cut_codes, patch_attention, relief, to_canvas
 
 
 class QuPaintImageProcessor(BaseImageProcessor):
@@ -30,11 +31,13 @@ class QuPaintImageProcessor(BaseImageProcessor):
     contrast_gain : float, optional
         Bring out what deviates from the substrate: see `tiling.relief`. Without it images are
         normalised as InternVL does.
+    region_tokens : int, optional
+        How many regions of each tile are measured for the model: see `regions`.
     **kwargs
         What transformers keeps with a processor.
     """
 
-    model_input_names = ("pixel_values",)
+    model_input_names = ("pixel_values", "regions")
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class QuPaintImageProcessor(BaseImageProcessor):
         pia: bool = True,
         pia_delta_e_scale: float | None = None,
         contrast_gain: float | None = None,
+        region_tokens: int = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -54,6 +58,7 @@ class QuPaintImageProcessor(BaseImageProcessor):
         self.pia = bool(pia)
         self.pia_delta_e_scale = pia_delta_e_scale
         self.contrast_gain = contrast_gain
+        self.region_tokens = int(region_tokens)
 
     def preprocess(
         self,
@@ -84,7 +89,8 @@ class QuPaintImageProcessor(BaseImageProcessor):
         -------
         BatchFeature
             ``pixel_values`` (T, 4, S, S) float32, all images one after the other, without the
-            fourth channel where `pia` is False; ``num_patches``: tiles of each image.
+            fourth channel where `pia` is False; ``num_patches``: tiles of each image; ``regions``
+            (T, K, 15) float32 where there are any to be measured.
 
         Raises
         ------
@@ -100,16 +106,21 @@ class QuPaintImageProcessor(BaseImageProcessor):
         known = [None] * len(images) if attention is None else list(attention)
         if len(known) != len(images):
             raise ArgumentError("attention", len(known), f"one map for each of {len(images)}")
-        made = [self._tiles_of(*pair, tiles) for pair in zip(images, known, strict=True)]
+        canvases = [to_canvas(as_codes(image), self.tile_px, tiles) for image in images]
+        made = [self._tiles_of(*pair) for pair in zip(canvases, known, strict=True)]
         pixels = made[0] if len(made) == 1 else np.concatenate(made)
         data = {"pixel_values": pixels, "num_patches": [len(t) for t in made]}
+        if self.region_tokens:
+            data["regions"] = np.concatenate([self._regions_of(canvas) for canvas in canvases])
         return BatchFeature(data, tensor_type=return_tensors)
 
-    def _tiles_of(
-        self, image: Any, attention: np.ndarray | None, tiles: tuple[int, int]
-    ) -> np.ndarray:
-        """Return the tiles (T, 4, S, S) of an image."""
-        canvas = to_canvas(as_codes(image), self.tile_px, tiles)
+    def _regions_of(self, canvas: np.ndarray) -> np.ndarray:
+        """Return what is measured of regions (T, K, 15), tile by tile."""
+        tiles = cut_codes(canvas, self.tile_px)
+        return np.stack([find_regions(tile, self.region_tokens) for tile in tiles])
+
+    def _tiles_of(self, canvas: np.ndarray, attention: np.ndarray | None) -> np.ndarray:
+        """Return the tiles (T, 4, S, S) of a canvas."""
         if not self.pia:
             return self._brought_out(cut(canvas, None, self.tile_px))
         if attention is None:

@@ -24,9 +24,9 @@ from transformers.models.internvl.modeling_internvl import (
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import QuPaintConfig
-from qupaint_lib.model.dense import Dense, DenseHead, dense_loss
+from qupaint_lib.model.dense import DenseHead, box_loss, class_loss
 from qupaint_lib.model.gate import PiaEmbedding, PiaGate, attention_scores
-from qupaint_lib.model.regions import RegionTokens
+from qupaint_lib.model.regions import FEATURES, RegionTokens
 from qupaint_lib.model.stem import ConvStem, StemConv
 from qupaint_lib.model.weights import check_source
 
@@ -113,18 +113,18 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
         elif config.pia_variant == "add":
             self.pia_embedding = PiaEmbedding(config.text_config.hidden_size)
         self.dense_head = self.region_tokens = None
-        classes, count = config.dense_classes, config.region_tokens
+        classes = config.dense_classes
         if classes:
             sizes = config.vision_config.hidden_size, classes, config.dense_boxes
-            self.dense_head = DenseHead(*sizes, centres=count > 0)
-        if count:
-            size = config.text_config.hidden_size
-            self.region_tokens = RegionTokens(count, classes, size, config.contrast_gain)
+            self.dense_head = DenseHead(*sizes)
+        if config.region_tokens:
+            self.region_tokens = RegionTokens(classes, config.text_config.hidden_size)
         self.post_init()
 
     def get_image_features(
         self,
         pixel_values: torch.Tensor,
+        regions: torch.Tensor | None = None,
         vision_feature_layer: int | None = None,
         vision_feature_select_strategy: str | None = None,
         **kwargs: object,
@@ -135,6 +135,8 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
         ----------
         pixel_values : (T, 4, S, S) tensor
             The normalised image, then α; without α, (T, 3, S, S), where the variant is ``"none"``.
+        regions : (T, K, 15) tensor, optional
+            What is measured of the regions of each tile, for a model with region tokens.
         vision_feature_layer, vision_feature_select_strategy : None, optional
             Fixed by the configuration: the patch tokens of the last layer.
         **kwargs
@@ -152,28 +154,36 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
             given = vision_feature_select_strategy
             raise ArgumentError("vision_feature_select_strategy", given, "'default', or None")
         kwargs.pop("return_dict", None)
-        return self.see(pixel_values, **kwargs)[0]
+        return self.see(pixel_values, regions, **kwargs)[0]
 
     def see(
-        self, pixel_values: torch.Tensor, **kwargs: object
-    ) -> tuple[BaseModelOutputWithPooling, Dense | None]:
-        """Return `get_image_features`, and what the dense head, if any, tells of every patch."""
+        self, pixel_values: torch.Tensor, regions: torch.Tensor | None = None, **kwargs: object
+    ) -> tuple[BaseModelOutputWithPooling, torch.Tensor | None]:
+        """Return `get_image_features`, and the logits (T, K, C) of the regions."""
+        self._check_regions(pixel_values, regions)
         pixels = pixel_values[:, : self.config.vision_config.num_channels].to(self.dtype)
         seen = self.vision_tower(pixel_values=pixels, **kwargs)
         patches = seen.last_hidden_state[:, 1:]  # (T, N, d_v), without the class token: Eq. 4
         shuffled = self._shuffle(self._gated(patches, pixel_values))  # (T, N / 4, 4 d_v)
         tokens = self._with_pia(self.multi_modal_projector(shuffled), pixel_values)  # (T, N / 4, d)
-        dense = self.dense_head(patches) if self.dense_head is not None else None
+        logits = None
         if self.region_tokens is not None:
-            regions = self.region_tokens(dense, pixel_values).to(tokens.dtype)
-            tokens = torch.cat([tokens, regions], dim=1)
+            found, logits = self.region_tokens(regions)
+            tokens = torch.cat([tokens, found.to(tokens.dtype)], dim=1)
         features = BaseModelOutputWithPooling(
             last_hidden_state=patches,
             pooler_output=tokens,
             hidden_states=seen.hidden_states,
             attentions=seen.attentions,
         )
-        return features, dense
+        return features, logits
+
+    def _check_regions(self, pixel_values: torch.Tensor, regions: torch.Tensor | None) -> None:
+        count = self.config.region_tokens
+        expected = (len(pixel_values), count, FEATURES) if count else None
+        given = None if regions is None else tuple(regions.shape)
+        if given != expected:
+            raise ArgumentError("regions", given, f"{expected}, as QuPaintProcessor makes them")
 
     def _gated(self, patches: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the patch tokens (T, N, d_v) times β, in the paper's variant (Eq. 6)."""
@@ -209,16 +219,15 @@ class QuPaintOutput(InternVLCausalLMOutputWithPast):
         Of every patch.
     dense_boxes : (T, 4, side, side) tensor or None
         Left, top, right and bottom of the box of every patch's flake, as shares of the tile.
-    dense_centres, dense_areas : (T, side, side) tensors or None
-        See `dense.Dense`.
+    region_logits : (T, K, C) tensor or None
+        Of every region, in the order of what was measured.
     dense_loss : scalar tensor or None
         Of the dense labels and boxes, before its weight.
     """
 
     dense_logits: torch.Tensor | None = None
     dense_boxes: torch.Tensor | None = None
-    dense_centres: torch.Tensor | None = None
-    dense_areas: torch.Tensor | None = None
+    region_logits: torch.Tensor | None = None
     dense_loss: torch.Tensor | None = None
 
 
@@ -238,12 +247,13 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         self,
         input_ids: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
+        regions: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         dense_labels: torch.Tensor | None = None,
         dense_boxes: torch.Tensor | None = None,
-        dense_centres: torch.Tensor | None = None,
+        region_labels: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
         **kwargs: object,
@@ -257,6 +267,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             tells what lies on every patch, and the decoder rests.
         pixel_values : (T, 4, S, S) tensor, optional
             Tiles of all images of the batch, one after the other.
+        regions : (T, K, 15) tensor, optional
+            What is measured of the regions of each tile, for a model with region tokens.
         attention_mask, position_ids : (B, L) tensors, optional
             0 where a sequence is padded; places in it.
         labels : (B, L) tensor, optional
@@ -265,8 +277,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             Class of every patch, -100 where it is unknown, for the dense head.
         dense_boxes : (T, 4, side, side) tensor, optional
             Box of every patch's flake (see `dense.box_loss`), NaN where there is none.
-        dense_centres : (T, 2, side, side) tensor, optional
-            Where flakes have their centres, and how large they are (see `dense.centre_loss`).
+        region_labels : (T, K) tensor, optional
+            Class of every region, 0 for what is no flake, -100 where there is none.
         logits_to_keep : int or tensor, optional
             How many tokens from the end have logits; 0: all.
         mm_encoder_outputs : dict, optional
@@ -299,16 +311,20 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
                 raise ArgumentError("dense_labels", tuple(dense_labels.shape), f"need {allowed}")
             inputs["mm_encoder_outputs"] = mm_encoder_outputs
             return super().forward(pixel_values=pixel_values, **inputs)
-        features, dense = self.model.see(pixel_values)
+        features, region_logits = self.model.see(pixel_values, regions)
         output = InternVLCausalLMOutputWithPast()
         if input_ids is not None or kwargs.get("inputs_embeds") is not None:
             output = super().forward(mm_encoder_outputs={"image": features}, **inputs)
-        loss, told = output.loss, None
+        dense_logits, boxes = self.model.dense_head(features.last_hidden_state)
+        loss, dense_loss = output.loss, None
         if dense_labels is not None:
-            told = dense_loss(dense, dense_labels, dense_boxes, dense_centres)
-            weighted = self.config.dense_loss_weight * told
+            dense_loss = class_loss(dense_logits, dense_labels)
+            if dense_boxes is not None and boxes is not None:
+                dense_loss = dense_loss + box_loss(boxes, dense_boxes)
+            if region_labels is not None and region_logits is not None:
+                dense_loss = dense_loss + class_loss(region_logits.transpose(1, 2), region_labels)
+            weighted = self.config.dense_loss_weight * dense_loss
             loss = weighted if loss is None else loss + weighted
-        added = {"dense_logits": dense.logits, "dense_boxes": dense.boxes}
-        added |= {"dense_centres": dense.centres, "dense_areas": dense.areas}
-        added["dense_loss"] = told
+        added = {"dense_logits": dense_logits, "dense_boxes": boxes, "dense_loss": dense_loss}
+        added["region_logits"] = region_logits
         return QuPaintOutput(**{**output, "loss": loss, **added})

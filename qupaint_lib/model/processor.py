@@ -97,6 +97,7 @@ class QuPaintProcessor(ProcessorMixin):
             pia=config.pia_variant != "none",
             pia_delta_e_scale=config.pia_delta_e_scale,
             contrast_gain=config.contrast_gain,
+            region_tokens=config.region_tokens,
         )
         processor = cls(image_processor, tokenizer, config.image_seq_length, **kwargs)
         processor.check_fits(config)
@@ -119,6 +120,7 @@ class QuPaintProcessor(ProcessorMixin):
             "pia": (images.pia, config.pia_variant != "none"),
             "pia_delta_e_scale": (images.pia_delta_e_scale, config.pia_delta_e_scale),
             "contrast_gain": (images.contrast_gain, config.contrast_gain),
+            "region_tokens": (images.region_tokens, config.region_tokens),
         }
         for name, (ours, models) in pairs.items():
             if ours != models:
@@ -187,7 +189,8 @@ class QuPaintProcessor(ProcessorMixin):
         Returns
         -------
         BatchFeature
-            ``input_ids``, ``attention_mask`` (B, L) and ``pixel_values`` (T, 4, S, S).
+            ``input_ids``, ``attention_mask`` (B, L), ``pixel_values`` (T, 4, S, S), and
+            ``regions`` (T, K, 15) for a model with region tokens.
 
         Raises
         ------

@@ -1,164 +1,156 @@
-"""Region tokens: what the dense head has found in a tile, as tokens for the decoder to read.
+"""Region tokens: what optics finds in a tile, as tokens for the decoder to read.
 
 A decoder that learns from scratch has to learn at once where to look, what it sees there and how to
-say it. Pretrained ones come with the first two. A small one is handed them: the flakes that the
-dense head tells apart, the largest first, each as one token behind the tile's visual tokens, with
-class, box, area and the contrast measured there. Numbers enter as waves, those that `train.start`
-makes the tokens of places from, so that one linear map leads from a region to the words of its box.
+say it. Pretrained ones come with the first two. A small one is handed the first by physics: the
+plateaus of constant contrast into which the `finder` takes an image apart, the largest first, with
+box, area and the contrast measured there. Whether one is a flake, and of how many layers, no
+measurement says by itself; a head learns it from all regions of a tile together, since flakes of
+one material on one wafer tell of each other. Each becomes a token behind the tile's visual tokens.
+
+Numbers enter as waves, those that `train.start` makes the tokens of places from, so that one linear
+map leads from a region to the words of its box.
 """
 
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import torch
 from torch import nn
 
-from qupaint_lib.model.dense import Dense
-from qupaint_lib.model.tiling import IMAGENET_MEAN, IMAGENET_STD, SUBSTRATE_GAIN
+from qupaint_lib.errors import CalibrationError
 
+# What is known of a region: 1 where it is one; left, top, width, height as shares of the tile; the
+# square root of its share of the area; contrast in R, G and B; how it stands out from the noise;
+# how steep its edge is for its contrast, and which share of it is flat; the substrate's light in R,
+# G and B.
+FEATURES = 15
 WAVES = 16
-SURE = 0.35  # probability of a centre from which a region counts
-SAME = 0.45  # IoU from which two regions are one flake
-MIDDLE_CONTRAST = 0.2  # contrasts about it are told apart best
-_NUMBERS = 5 + 3  # of a region: left, top, width, height, size; contrast in R, G and B
+HEADS, LAYERS = 4, 2
+_LEAST_AREA_PX = 16
+_MIDDLE = 0.2  # contrasts about it are told apart best
+_MIDDLE_SIGMA = 30.0
+
+
+def find_regions(canvas: np.ndarray, count: int) -> np.ndarray:
+    """Return what is measured of the largest plateaus of an image.
+
+    Parameters
+    ----------
+    canvas : (H, W, 3) uint8 array
+        A tile's codes. They are taken as linear light: most cameras of microscopes are, and where
+        one is not the head learns what that does to contrasts.
+    count : int
+        The most regions K.
+
+    Returns
+    -------
+    (K, 15) float32 array
+        See `FEATURES`; zeros for what is no region, and everywhere where no substrate is found.
+    """
+    from qupaint_lib.finder.contrast import contrast_map
+    from qupaint_lib.finder.segment import plateaus
+
+    found = np.zeros((count, FEATURES), dtype=np.float32)
+    try:
+        contrast = contrast_map(canvas, SimpleNamespace(transfer_exponent=1.0))
+    except CalibrationError:
+        return found
+    labels, graph = plateaus(contrast)
+    bare = labels == 0
+    light = np.median(canvas[bare], axis=0) / 255 if bare.any() else np.zeros(3)
+    boxes = _boxes(labels, graph.count)
+    areas = np.bincount(labels.ravel(), minlength=graph.count)[1:]
+    order = np.argsort(-areas, kind="stable")
+    order = order[areas[order] >= _LEAST_AREA_PX][:count]
+    height, width = canvas.shape[:2]
+    n = len(order)
+    mean = graph.mean[1:][order]
+    found[:n, 0] = 1
+    found[:n, 1:5] = boxes[order] / (width, height, width, height)
+    found[:n, 5] = np.sqrt(areas[order] / (height * width))
+    found[:n, 6:9] = mean
+    found[:n, 9] = np.linalg.norm(mean / contrast.contrast_noise, axis=1)
+    edge = graph.border_mean()[1:][order] / np.maximum(np.linalg.norm(mean, axis=1), 1e-6)
+    flat = 4 * contrast.gradient_noise**2 * graph.weight[1:] / np.maximum(graph.area[1:], 1)
+    found[:n, 10] = edge / (edge + _MIDDLE)
+    found[:n, 11] = np.minimum(flat[order], 1)
+    found[:n, 12:15] = light
+    return found
+
+
+def _boxes(labels: np.ndarray, count: int) -> np.ndarray:
+    """Return left, top, width and height (n − 1, 4) of the regions of a label image."""
+    from scipy.ndimage import find_objects
+
+    boxes = np.zeros((count - 1, 4))
+    for k, at in enumerate(find_objects(labels)[: count - 1]):
+        if at is not None:
+            rows, columns = at
+            size = columns.stop - columns.start, rows.stop - rows.start
+            boxes[k] = columns.start, rows.start, *size
+    return boxes
 
 
 class RegionTokens(nn.Module):
-    """The flakes found in a tile as K tokens; those that are not needed say that they are empty.
+    """The regions of a tile as K tokens, flakes first, and the classes that they are told to be.
 
     Parameters
     ----------
-    count : int
-        Number of tokens K.
     classes : int
-        Number of classes C of the dense head.
+        Number of classes C, of which the first is for what is no flake.
     size : int
         Channels d of a token.
-    contrast_gain : float or None, optional
-        What the processor brought deviations from the substrate out by.
     """
 
-    def __init__(self, count: int, classes: int, size: int, contrast_gain: float | None = None):
+    def __init__(self, classes: int, size: int):
         super().__init__()
-        self.count, self.contrast_gain = count, contrast_gain
-        self.embed = nn.Linear(classes + 1 + _NUMBERS * 2 * WAVES, size)
+        numbers = (FEATURES - 1) * 2 * WAVES
+        self.enter = nn.Linear(numbers, size)
+        layer = {"dim_feedforward": 2 * size, "dropout": 0.0, "batch_first": True}
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(size, HEADS, norm_first=True, **layer) for _ in range(LAYERS)
+        )
+        self.norm = nn.LayerNorm(size)
+        self.classify = nn.Linear(size, classes)
+        self.embed = nn.Linear(numbers + classes + size, size)
         self.empty = nn.Parameter(torch.zeros(size))
 
-    def forward(self, dense: Dense, pixels: torch.Tensor) -> torch.Tensor:
-        """Return tokens (T, K, d).
+    def head(self) -> list[nn.Module]:
+        """Return the parts that learn classes, not words."""
+        return [self.enter, self.layers, self.norm, self.classify]
 
-        Parameters
-        ----------
-        dense : Dense
-            Of the tiles. No gradient reaches it: the dense loss alone teaches the head.
-        pixels : (T, 3, S, S) tensor
-            Their normalised colours.
+    def forward(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return tokens (T, K, d) and logits (T, K, C) of regions (T, K, 15).
+
+        Regions that are told to be no flake are left out, and empty tokens follow.
         """
-        with torch.no_grad():
-            found, there = self.features(dense, pixels)
-        tokens = self.embed(found.to(self.embed.weight.dtype))
-        return torch.where(there[..., None], tokens, self.empty.to(tokens.dtype))
-
-    def features(self, dense: Dense, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what is known of K regions (T, K, f), and which of them are there (T, K)."""
-        cells, there = find_regions(dense, self.count)
-        x, y, right, bottom = _at(dense.boxes, cells).clamp(0, 1).unbind(dim=1)
-        area = _at(dense.areas[:, None], cells)[:, 0].clamp(0, 1)
-        contrast = cell_contrast(pixels, dense.logits.shape[-1], self.contrast_gain)
-        told = 0.5 + 0.5 * contrast / (contrast.abs() + MIDDLE_CONTRAST)
-        numbers = [x, y, right - x, bottom - y, area, *_at(told, cells).unbind(dim=1)]
-        kinds = _at(dense.logits.float().softmax(dim=1), cells)
-        sure = _at(dense.centres[:, None], cells).sigmoid()
-        plain = torch.cat([kinds, sure], dim=1).transpose(1, 2)
-        return torch.cat([plain, waves(torch.stack(numbers, dim=-1)).flatten(2)], dim=-1), there
+        there = regions[..., 0] > 0
+        numbers = waves(scaled(regions.float())).flatten(2).to(self.enter.weight.dtype)
+        hidden = self.enter(numbers)
+        absent = ~there & there.any(dim=1, keepdim=True)  # softmax needs something to look at
+        for layer in self.layers:
+            hidden = layer(hidden, src_key_padding_mask=absent)
+        hidden = self.norm(hidden)
+        logits = self.classify(hidden)
+        kinds = logits.float().softmax(dim=-1).detach().to(hidden.dtype)
+        tokens = self.embed(torch.cat([numbers, kinds, hidden.detach()], dim=-1))
+        flake = there & (kinds[..., 0] < 0.5)
+        tokens = torch.where(flake[..., None], tokens, self.empty.to(tokens.dtype))
+        order = (~flake).to(torch.int8).argsort(dim=1, stable=True)  # by size still
+        return tokens.gather(1, order[..., None].expand_as(tokens)), logits
 
 
-def cell_contrast(pixels: torch.Tensor, side: int, contrast_gain: float | None) -> torch.Tensor:
-    """Return the contrast (T, 3, side, side) of the cells of a grid against the bare substrate.
-
-    In linear light, (I − I₀) / I₀, with the median of a tile as its substrate; of the quarter of a
-    cell that deviates most, since many flakes are smaller than a cell.
-
-    Parameters
-    ----------
-    pixels : (T, 3 or 4, S, S) tensor
-        Normalised colours, with `tiling.relief` where there is a gain.
-    side : int
-        Cells on a side.
-    contrast_gain : float or None
-        That of the relief.
-    """
-    colours = pixels[:, :3].float()
-    substrate = colours[..., ::2, ::2].flatten(2).median(dim=2).values[..., None, None]
-    if contrast_gain is not None:
-        drawn_back, substrate = substrate, substrate / SUBSTRATE_GAIN
-        colours = substrate + (colours - drawn_back) / contrast_gain
-    light = nn.functional.adaptive_avg_pool2d(_linear(colours), 2 * side)
-    contrast = light / _linear(substrate).clamp(min=1e-3) - 1
-    quarters = nn.functional.pixel_unshuffle(contrast, 2).unflatten(1, (3, 4))
-    most = quarters.abs().sum(dim=1, keepdim=True).argmax(dim=2, keepdim=True)
-    return quarters.gather(2, most.expand(-1, 3, -1, -1, -1))[:, :, 0]
-
-
-def _linear(colours: torch.Tensor) -> torch.Tensor:
-    """Return linear light of colours that were normalised by ImageNet's mean and deviation."""
-    mean, std = (colours.new_tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
-    codes = (colours * std + mean).clamp(0, 1)
-    return torch.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
+def scaled(regions: torch.Tensor) -> torch.Tensor:
+    """Return the numbers (…, 14) of regions (…, 15) in [0, 1], so that waves tell them apart."""
+    _, places, contrast, sigma, rest = regions.split([1, 5, 3, 1, 5], dim=-1)
+    contrast = 0.5 + 0.5 * contrast / (contrast.abs() + _MIDDLE)
+    return torch.cat([places, contrast, sigma / (sigma + _MIDDLE_SIGMA), rest], dim=-1)
 
 
 def waves(values: torch.Tensor) -> torch.Tensor:
     """Return sin kπv and cos kπv, k from 1 to 16, of values (…) in [0, 1]: (…, 32)."""
     angles = math.pi * torch.arange(1, WAVES + 1, device=values.device) * values[..., None]
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
-
-
-def find_regions(dense: Dense, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the patches (T, K) that stand for a flake each, the largest first, and which count.
-
-    The patch that is surest of a centre comes first and silences those whose boxes tell of the same
-    flake (greedy non-maximum suppression).
-
-    Parameters
-    ----------
-    dense : Dense
-        Boxes, centres and areas of every patch.
-    count : int
-        The most flakes K of a tile.
-
-    Returns
-    -------
-    cells : (T, K) int64 tensor
-        Numbers of patches, row by row.
-    there : (T, K) bool tensor
-        False where there are no more flakes.
-    """
-    scores = dense.centres.flatten(1).clone()
-    boxes = dense.boxes.flatten(2).transpose(1, 2)  # (T, N, 4)
-    least = math.log(SURE / (1 - SURE))
-    cells, sure = [], []
-    for _ in range(count):
-        best, cell = scores.max(dim=1)
-        cells.append(cell)
-        sure.append(best > least)
-        chosen = boxes.gather(1, cell[:, None, None].expand(-1, 1, 4))
-        scores[_iou(boxes, chosen) >= SAME] = -math.inf
-        scores.scatter_(1, cell[:, None], -math.inf)
-    cells, there = torch.stack(cells, dim=1), torch.stack(sure, dim=1)
-    area = dense.areas.flatten(1).gather(1, cells).masked_fill(~there, -math.inf)
-    order = area.argsort(dim=1, descending=True, stable=True)
-    return cells.gather(1, order), there.gather(1, order)
-
-
-def _at(grid: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Return what a grid (T, c, side, side) holds at patches (T, K): (T, c, K)."""
-    return grid.flatten(2).gather(2, cells[:, None].expand(-1, grid.shape[1], -1))
-
-
-def _iou(boxes: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Return IoU (T, N) of boxes (T, N, 4), left, top, right, bottom, with one each (T, 1, 4)."""
-    low, high = torch.maximum(boxes, chosen)[..., :2], torch.minimum(boxes, chosen)[..., 2:]
-    overlap = (high - low).clamp(min=0).prod(dim=-1)
-    sizes = [(box[..., 2:] - box[..., :2]).clamp(min=0).prod(dim=-1) for box in (boxes, chosen)]
-    return overlap / (sizes[0] + sizes[1] - overlap).clamp(min=1e-9)

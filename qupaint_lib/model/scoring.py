@@ -82,6 +82,7 @@ def answer_log_probabilities(
         input_ids=tokens,
         attention_mask=mask,
         pixel_values=inputs.get("pixel_values"),
+        regions=inputs.get("regions"),
         logits_to_keep=answer.shape[1] + 1,
     )
     log_softmax = output.logits[0, :-1].float().log_softmax(dim=-1)  # the token before foretells

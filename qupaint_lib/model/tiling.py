@@ -129,17 +129,22 @@ def cut(canvas: np.ndarray, attention: np.ndarray | None, tile_px: int) -> np.nd
     -------
     (T, 4, S, S) or, without attention, (T, 3, S, S) float32 array
     """
-    rows, columns = canvas.shape[0] // tile_px, canvas.shape[1] // tile_px
-    count = columns * rows + (columns * rows > 1)
-    out = np.empty((count, 3 if attention is None else 4, tile_px, tile_px), dtype=np.float32)
-    for i in range(columns * rows):
-        top, left = i // columns * tile_px, i % columns * tile_px
-        _normalise(canvas[top : top + tile_px, left : left + tile_px], out[i, :3])
-    if count > 1:
-        _normalise(_resized(canvas, (tile_px, tile_px)), out[-1, :3])
+    codes = cut_codes(canvas, tile_px)
+    channels = 3 if attention is None else 4
+    out = np.empty((len(codes), channels, tile_px, tile_px), dtype=np.float32)
+    for tile, made in zip(codes, out, strict=True):
+        _normalise(tile, made[:3])
     if attention is not None:
+        rows, columns = canvas.shape[0] // tile_px, canvas.shape[1] // tile_px
         _spread(_attention_tiles(attention, (columns, rows)), out[:, 3])
     return out
+
+
+def cut_codes(canvas: np.ndarray, tile_px: int) -> list[np.ndarray]:
+    """Return the tiles (S, S, 3) of a canvas, row by row, then the thumbnail of several."""
+    tops, lefts = (range(0, side, tile_px) for side in canvas.shape[:2])
+    tiles = [canvas[y : y + tile_px, x : x + tile_px] for y in tops for x in lefts]
+    return tiles if len(tiles) == 1 else [*tiles, _resized(canvas, (tile_px, tile_px))]
 
 
 def relief(tiles: np.ndarray, contrast_gain: float) -> np.ndarray:

@@ -59,7 +59,8 @@ class TrainConfig:
     dense_loss_weight : float
         Of the auxiliary loss; 0, the paper's, leaves it out.
     freeze_vision : bool
-        Vision tower and dense head stay as they are: what the decoder learns to read holds still.
+        What sees stays as it is, vision tower and heads: what the decoder learns to read then
+        holds still.
     lora_rank, lora_alpha : int
         Of the low-rank updates.
     bf16, gradient_checkpointing : bool
@@ -192,7 +193,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lora": {"method": "lora", "learning_rate": 1e-4},
     "dense": {
         **_NANO,
-        "batch_size": 8,
+        "batch_size": 16,
         "epochs": 1,
         "dialogues": "none",
         "dense_loss_weight": 1.0,

@@ -25,6 +25,12 @@ from qupaint_lib.model.tokens import (
 )
 
 IGNORED = -100  # label of a token that is not learned
+_LABELS = {  # what examples may have besides, and how it is joined
+    "regions": np.concatenate,
+    "region_labels": np.concatenate,
+    "dense_labels": np.stack,
+    "dense_boxes": np.stack,
+}
 
 
 @dataclass(frozen=True)
@@ -172,9 +178,9 @@ class Collator:
         batch["pixel_values"] = torch.from_numpy(
             np.concatenate([example.pixel_values for example in examples])
         )
-        for name in ("dense_labels", "dense_boxes", "dense_centres"):
+        for name, joined in _LABELS.items():
             if getattr(examples[0], name) is not None:
-                batch[name] = torch.from_numpy(np.stack([getattr(e, name) for e in examples]))
+                batch[name] = torch.from_numpy(joined([getattr(e, name) for e in examples]))
         return batch
 
     def _tokens(self, packed: Sequence[Packed]) -> dict[str, torch.Tensor]:

@@ -22,7 +22,8 @@ from qupaint_lib.annotations.rle import Rle
 from qupaint_lib.answers import to_percent
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.instruct import AnnotatedImage, Facts, dialogue_of, make_dialogues, scene_of
-from qupaint_lib.model.dense import CENTRAL, UNKNOWN
+from qupaint_lib.instruct.facts import box_iou
+from qupaint_lib.model.dense import UNKNOWN
 from qupaint_lib.model.tiling import to_canvas
 from qupaint_lib.synthia import Scene
 from qupaint_lib.train.augment import (
@@ -43,7 +44,6 @@ SEEN_SHARE, CLEAR_SHARE = (
     0.01,
     0.06,
 )  # of a patch: a flake covers less, so it is bare; more: it is the flake's
-SPREAD = 0.16  # of a box: how far its flake's centre may be thought to lie from the middle
 _ATTEMPTS = 4
 
 
@@ -59,17 +59,20 @@ class Example:
         Tiles.
     dense_labels : (side, side) int64 array or None
         Class of every patch.
+    regions : (T, K, f) float32 array or None
+        What is measured of the regions of each tile, for a model with region tokens.
     dense_boxes : (4, side, side) float32 array or None
         Left, top, right and bottom of each patch's flake as shares of the tile; NaN for none.
-    dense_centres : (2, side, side) float32 array or None
-        How near a flake's centre is, and the square root of its area.
+    region_labels : (T, K) int64 array or None
+        Class of every region, 0 for what is no flake.
     """
 
     packed: Packed | None
     pixel_values: np.ndarray
+    regions: np.ndarray | None = None
     dense_labels: np.ndarray | None = None
     dense_boxes: np.ndarray | None = None
-    dense_centres: np.ndarray | None = None
+    region_labels: np.ndarray | None = None
 
 
 class Images:
@@ -231,9 +234,15 @@ def make_example(
     canvas = to_canvas(image, images.tile_px, images.tiles)
     if augment:
         canvas = shift_colours(canvas, sample_shift(rng))
-    tiles = images(canvas, return_tensors="np")["pixel_values"]
-    told = dense_targets(flakes, view.shape, images) if dense else ()
-    return Example(packed, tiles, *told)
+    seen = images(canvas, return_tensors="np")
+    regions = seen.get("regions")
+    told: dict[str, np.ndarray] = {}
+    if dense:
+        labels, boxes = dense_targets(flakes, view.shape, images)
+        told = {"dense_labels": labels, "dense_boxes": boxes}
+        if regions is not None:
+            told["region_labels"] = region_targets(flakes, view.shape, regions[0])[None]
+    return Example(packed, seen["pixel_values"], regions, **told)
 
 
 def pixels_of(row: Mapping[str, Any]) -> np.ndarray:
@@ -328,8 +337,8 @@ def stored_talks(
 
 def dense_targets(
     flakes: Sequence[Flake], shape: tuple[int, int], images: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return class and box of every patch of an image that is one tile, and flakes' centres.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return class and box of every patch of an image that is one tile.
 
     Parameters
     ----------
@@ -346,58 +355,65 @@ def dense_targets(
         0 substrate, 1 to 4 layers, 5 thicker, -100 where a flake covers less than 6 percent.
     boxes : (4, side, side) float32 array
         Left, top, right, bottom as shares of the tile; NaN where there is no flake.
-    centres : (2, side, side) float32 array
-        How near the centre of a flake is, and the square root of the flake's share of the image.
-        Nearness is 1 at the patch of the flake that is nearest to the middle of its box and that no
-        smaller one has taken, even where another flake covers more of it; it falls off around it.
     """
     if images.tiles != (1, 1):
         raise ArgumentError("tiles", images.tiles, "(1, 1): dense labels are for one tile")
     side = images.tile_px // images.patch_px
     labels = np.zeros((side, side), dtype=np.int64)
     boxes = np.full((4, side, side), np.nan, dtype=np.float32)
-    centres = np.zeros((2, side, side), dtype=np.float32)
-    most, taken = np.zeros((side, side)), np.zeros((side, side), dtype=bool)
-    for flake in sorted(flakes, key=lambda flake: flake.area_px):
+    most = np.zeros((side, side))
+    for flake in flakes:
         share = cell_shares(flake, shape, side)
         x, y, w, h = np.divide(to_percent(flake.bbox_xywh, shape), 100)
-        count = flake.layer_count
-        known = count is not None or flake.layer_class() == "Thick"
-        label = (min(count, THICK) if count else THICK) if known else UNKNOWN
-        ahead = (share > most) & ~taken
-        clear = ahead & (share >= CLEAR_SHARE)
-        labels[ahead & (share >= SEEN_SHARE) & ~clear] = UNKNOWN
-        free = (share > 0) & ~taken
-        if free.any():
-            near = _nearness(free, (x + w / 2, y + h / 2), (w, h))
-            taken |= near == 1
-            clear |= near == 1
-            closer = (near > centres[0]) & (clear | (near < CENTRAL))
-            centres[0][closer] = near[closer]
-            centres[1][closer] = np.sqrt(share.sum()) / side
-        labels[clear] = label
-        boxes[:, clear] = np.array([[x], [y], [x + w], [y + h]])
+        label = dense_class(flake)
+        ahead = share > most
+        labels[ahead & (share >= CLEAR_SHARE)] = label
+        labels[ahead & (share >= SEEN_SHARE) & (share < CLEAR_SHARE)] = UNKNOWN
+        boxes[:, ahead & (share >= CLEAR_SHARE)] = np.array([[x], [y], [x + w], [y + h]])
         most = np.maximum(most, share)
-    return labels, boxes, centres
+    return labels, boxes
 
 
-def _nearness(
-    free: np.ndarray, middle: tuple[float, float], size: tuple[float, float]
+def dense_class(flake: Flake) -> int:
+    """Return the class of a flake: its layers up to four, 5 thicker, -100 where it is unknown."""
+    if flake.layer_count is None:
+        return THICK if flake.layer_class() == "Thick" else UNKNOWN
+    return min(flake.layer_count, THICK)
+
+
+def region_targets(
+    flakes: Sequence[Flake], shape: tuple[int, int], regions: np.ndarray
 ) -> np.ndarray:
-    """Return how near a flake's centre the cells of a grid are, exactly 1 at one that is free.
+    """Return the class of every region of an image that is one tile.
 
-    A Gaussian about the free cell that is nearest to the middle (x, y) of the flake's box, as wide
-    as the box is large.
+    Parameters
+    ----------
+    flakes : sequence of Flake
+        Those of the image.
+    shape : (int, int)
+        Its height and width.
+    regions : (K, f) float32 array
+        See `regions.find_regions`.
+
+    Returns
+    -------
+    (K,) int64 array
+        Of the flake whose box the region's meets best, from an IoU of 0.5; 0 where there is none,
+        or where another region meets that flake better; -100 for what is no region.
     """
-    side = len(free)
-    place = (np.arange(side) + 0.5) / side
-    rows, columns = np.nonzero(free)
-    away = np.hypot(place[columns] - middle[0], place[rows] - middle[1])
-    nearest = int(away.argmin())
-    wide = np.maximum(np.array(size) * SPREAD, 0.3 / side)
-    x = (place - place[columns[nearest]]) / wide[0]
-    y = (place - place[rows[nearest]]) / wide[1]
-    return np.exp(-0.5 * (x**2 + y[:, None] ** 2)).astype(np.float32)
+    labels = np.where(regions[:, 0] > 0, 0, UNKNOWN).astype(np.int64)
+    found = np.flatnonzero(regions[:, 0] > 0)
+    if not len(found) or not flakes:
+        return labels
+    boxes = regions[found, 1:5].astype(float)
+    true = [np.divide(to_percent(flake.bbox_xywh, shape), 100) for flake in flakes]
+    iou = np.array([box_iou(boxes, one) for one in true])  # (flakes, regions)
+    best = iou.argmax(axis=0)
+    for k, j in zip(found, best, strict=True):
+        column = int(np.searchsorted(found, k))
+        if iou[j, column] >= 0.5 and iou[j, column] == iou[j].max():
+            labels[k] = dense_class(flakes[j])
+    return labels
 
 
 def cell_shares(flake: Flake, shape: tuple[int, int], side: int) -> np.ndarray:

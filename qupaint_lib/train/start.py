@@ -23,6 +23,7 @@ from qupaint_lib.train.examples import (
 CONTRAST_GAIN = 4.0
 BOX_STEP = 1.0  # percent: two pixels of an image of 224
 READ_IMAGES, CENTRED_IMAGES = 300, 64
+REGIONS = 16
 TOKEN_SIZE = 0.2  # root mean square of a visual token at the start
 _BOXES = re.compile(r"<box>[^<]*</box>")
 
@@ -55,7 +56,7 @@ def start_nano(
     read_images : int, optional
         How many images are read.
     vision : QuPaint, optional
-        Its vision tower and dense head are taken: that of a run with the dense loss alone.
+        Its vision tower and the heads behind it are taken: of a run with the dense loss alone.
     **options
         Parameters of `QuPaintConfig`, such as ``pia_variant``.
 
@@ -69,7 +70,7 @@ def start_nano(
     dense = {}
     if config.dense_loss_weight or vision is not None:
         dense = {"dense_classes": DENSE_CLASSES, "dense_boxes": True}
-        dense["region_tokens"] = config.max_boxes
+        dense["region_tokens"] = REGIONS
     shape = {"image_size": image_size, "patch_size": patch_size, "conv_stem": conv_stem}
     options = {**shape, "contrast_gain": CONTRAST_GAIN, **dense, **options}
     rng = np.random.default_rng([config.seed, 3])
@@ -111,8 +112,9 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
     """
     model, processor = assistant
     pixels = [pixels_of(images[i][0]) for i in range(min(CENTRED_IMAGES, len(images)))]
-    tiles = processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
-    tokens = model.model.get_image_features(tiles).pooler_output  # (T, N + K, d)
+    seen = processor.image_processor(pixels, return_tensors="pt")
+    tiles, regions = seen["pixel_values"], seen.get("regions")
+    tokens = model.model.get_image_features(tiles, regions).pooler_output  # (T, N + K, d)
     tokens = tokens[:, : tokens.shape[1] - model.config.region_tokens]
     mean = tokens.mean(dim=(0, 1))
     spread = (tokens - mean).pow(2).mean().sqrt()
@@ -123,8 +125,8 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
 
 
 def _take_vision(model: Any, other: Any) -> None:
-    for name in ("vision_tower", "dense_head"):
-        ours, theirs = model.get_submodule(name), other.get_submodule(name)
+    for name in ("vision_tower", "dense_head", "region_tokens"):
+        ours, theirs = getattr(model, name), getattr(other, name)
         try:
             ours.load_state_dict(theirs.state_dict())
         except RuntimeError as error:

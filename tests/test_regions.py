@@ -1,4 +1,4 @@
-"""Region tokens: which flakes the decoder is told of, in which order, and what it is told."""
+"""Region tokens: what optics measures in a tile, and what the decoder is told of it."""
 
 from __future__ import annotations
 
@@ -9,58 +9,74 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from qupaint_lib.colorimetry import linear_to_srgb, srgb_to_linear
+from qupaint_lib.annotations import Flake
 from qupaint_lib.errors import ArgumentError
-from qupaint_lib.instruct.facts import box_iou
-from qupaint_lib.model import QuPaintConfig, QuPaintImageProcessor, from_scratch
-from qupaint_lib.model.dense import Dense, box_loss, centre_loss, dense_loss
-from qupaint_lib.model.regions import (
-    SAME,
-    SURE,
-    WAVES,
-    RegionTokens,
-    cell_contrast,
-    find_regions,
-    waves,
-)
+from qupaint_lib.model import QuPaint, QuPaintConfig, RegionTokens, find_regions, from_scratch
+from qupaint_lib.model.dense import UNKNOWN
+from qupaint_lib.model.regions import FEATURES, WAVES, waves
+from qupaint_lib.train import region_targets
 
-SIDE = 8
+SUBSTRATE = np.array([150.0, 120.0, 140.0])
+CONTRASTS = {  # of rectangles x, y, width, height on a tile of 128 px
+    (16, 20, 48, 30): (-0.20, -0.10, 0.15),
+    (84, 70, 28, 40): (-0.08, -0.04, 0.06),
+    (30, 90, 20, 18): (0.30, 0.25, 0.10),
+}
+OPTIONS = {"image_size": 64, "patch_size": 16, "dense_classes": 6, "region_tokens": 5}
 
 
-def dense_of(boxes: np.ndarray, centres: np.ndarray, areas: np.ndarray) -> Dense:
-    """Return what a head could tell of one tile: everywhere, (64, 4), (64,) and (64,)."""
-    grid = torch.tensor(boxes, dtype=torch.float32).T.reshape(1, 4, SIDE, SIDE)
-    sure, large = (torch.tensor(a, dtype=torch.float32).reshape(1, SIDE, SIDE) for a in (centres, areas))
-    return Dense(torch.zeros(1, 3, SIDE, SIDE), grid, sure, large)
+def tile() -> np.ndarray:
+    light = np.tile(SUBSTRATE, (128, 128, 1))
+    for (x, y, w, h), contrast in CONTRASTS.items():
+        light[y : y + h, x : x + w] *= 1 + np.array(contrast)
+    noise = np.random.default_rng(0).normal(0, 1.2, light.shape)
+    return np.clip(np.round(light + noise), 0, 255).astype(np.uint8)
 
 
-def random_dense(seed: int) -> Dense:
+def random_regions(seed: int, tiles: int = 2, count: int = 6) -> torch.Tensor:
     rng = np.random.default_rng(seed)
-    corner = rng.uniform(0, 0.8, (SIDE**2, 2))
-    boxes = np.concatenate([corner, corner + rng.uniform(0.02, 0.5, (SIDE**2, 2))], 1)
-    return dense_of(boxes, rng.normal(-1, 3, SIDE**2), rng.uniform(0, 0.5, SIDE**2))
+    regions = rng.uniform(0, 1, (tiles, count, FEATURES)).astype(np.float32)
+    regions[..., 0] = np.arange(count) < rng.integers(0, count + 1, (tiles, 1))
+    regions[regions[..., 0] == 0] = 0
+    return torch.from_numpy(regions)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**20), st.integers(1, 12))
-def test_regions_are_greedy_suppression_sorted_by_area(seed: int, count: int) -> None:
-    dense = random_dense(seed)
-    scores = dense.centres.flatten().numpy()
-    boxes = dense.boxes.reshape(4, -1).T.numpy()
-    sized = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-    left, chosen = set(range(SIDE**2)), []
-    while left and len(chosen) < count:  # the textbook's loop over a set
-        best = max(left, key=lambda k: scores[k])
-        if scores[best] <= np.log(SURE / (1 - SURE)):
-            break
-        chosen.append(best)
-        overlap = box_iou(sized, sized[best])
-        left = {k for k in left if k != best and overlap[k] < SAME}
-    cells, there = find_regions(dense, count)
-    areas = dense.areas.flatten()
-    assert sorted(cells[there].tolist()) == sorted(chosen)
-    assert cells[there].tolist() == sorted(chosen, key=lambda k: -areas[k])
-    assert int(there.sum()) == len(chosen) and there[0, : len(chosen)].all()
+def tokens(size: int = 16) -> RegionTokens:
+    torch.manual_seed(0)
+    return RegionTokens(4, size).eval()
+
+
+def test_rectangles_of_known_contrast_are_measured() -> None:
+    found = find_regions(tile(), 6)
+    assert found[:, 0].tolist() == [1, 1, 1, 0, 0, 0] and not found[3:].any()
+    for row, ((x, y, w, h), contrast) in zip(found, CONTRASTS.items(), strict=False):
+        np.testing.assert_allclose(row[1:5] * 128, [x, y, w, h], atol=2.5)
+        assert row[5] == pytest.approx(np.sqrt(w * h) / 128, rel=0.06)
+        np.testing.assert_allclose(row[6:9], contrast, atol=0.015)
+        np.testing.assert_allclose(row[12:15] * 255, SUBSTRATE, atol=1)
+    assert (np.diff(found[:3, 5]) < 0).all()  # the largest first
+    assert find_regions(tile(), 2)[:, 0].tolist() == [1, 1]
+
+
+def test_bare_substrate_has_no_regions() -> None:
+    noise = np.random.default_rng(1).normal(0, 1.2, (128, 128, 3))
+    assert not find_regions(np.round(SUBSTRATE + noise).astype(np.uint8), 4)[:, 0].any()
+
+
+def test_a_region_has_the_class_of_the_flake_that_it_meets_best() -> None:
+    flakes = []
+    for (x, y, w, h), layers in zip(CONTRASTS, (1, 3, None), strict=True):
+        mask = np.zeros((128, 128), dtype=bool)
+        mask[y : y + h, x : x + w] = True
+        flakes.append(Flake.from_mask(mask, layer_count=layers))
+    found = find_regions(tile(), 6)
+    assert region_targets(flakes, (128, 128), found).tolist() == [1, 3] + 4 * [UNKNOWN]
+    none = region_targets([], (128, 128), found)
+    assert none.tolist() == 3 * [0] + 3 * [UNKNOWN]
+    half = found.copy()
+    half[1] = half[0]
+    half[1, 3] *= 0.6  # a part of the first flake's box: another region meets it better
+    assert region_targets(flakes, (128, 128), half)[:2].tolist() == [1, 0]
 
 
 def test_waves_tell_places_apart_by_their_distance_alone() -> None:
@@ -73,84 +89,80 @@ def test_waves_tell_places_apart_by_their_distance_alone() -> None:
         assert_close(found, expected.expand_as(found), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("gain", [None, 4.0])
-def test_the_contrast_of_a_cell_is_that_of_linear_light(gain: float | None) -> None:
-    """A square of a known contrast on a substrate of one colour, through the processor."""
-    substrate, flake = np.array([0.4, 0.3, 0.5]), np.array([-0.10, 0.05, 0.30])
-    linear = np.tile(substrate, (64, 64, 1))
-    linear[16:24, 40:48] *= 1 + flake  # a quarter of cell (1, 2) of 16 px
-    image = np.round(255 * linear_to_srgb(linear)).astype(np.uint8)
-    processor = QuPaintImageProcessor(64, 16, contrast_gain=gain)
-    tiles = processor([image], return_tensors="pt")["pixel_values"]
-    found = cell_contrast(tiles, 4, gain)[0]
-    codes = srgb_to_linear(image / 255)
-    expected = codes[20, 44] / codes[0, 0] - 1  # after rounding to 8 bits
-    np.testing.assert_allclose(found[:, 1, 2], expected, atol=2e-4)
-    found[:, 1, 2] = 0
-    assert found.abs().max() < 1e-4
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**20))
+def test_what_is_no_region_changes_nothing(seed: int) -> None:
+    """Each tile alone, and more room for regions: the same logits, the same tokens."""
+    head, regions = tokens(), random_regions(seed)
+    more = torch.cat([regions, torch.zeros(2, 3, FEATURES)], dim=1)
+    with torch.no_grad():
+        made, logits = head(regions)
+        wider, same = head(more)
+        alone = [head(regions[k : k + 1])[0] for k in range(2)]
+    there = regions[..., 0] > 0
+    assert_close(same[:, :6][there], logits[there], atol=1e-5, rtol=1e-4)
+    assert_close(wider[:, :6], made, atol=1e-5, rtol=1e-4)
+    assert_close(torch.cat(alone), made, atol=1e-5, rtol=1e-4)
 
 
-def test_an_empty_tile_has_empty_tokens_and_no_gradient_reaches_the_head() -> None:
-    torch.manual_seed(0)
-    tokens = RegionTokens(3, 3, 16)
-    dense = random_dense(0)._replace(centres=torch.full((1, SIDE, SIDE), -9.0))
-    told = tokens(dense, torch.zeros(1, 3, 64, 64))
-    assert_close(told, tokens.empty.expand(1, 3, 16))
-    dense = random_dense(1)
-    boxes = dense.boxes.clone().requires_grad_()
-    tokens(dense._replace(boxes=boxes), torch.zeros(1, 3, 64, 64)).sum().backward()
-    assert boxes.grad is None and tokens.embed.weight.grad.abs().sum() > 0
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**20))
+def test_flakes_come_first_in_their_order_and_the_rest_is_empty(seed: int) -> None:
+    head, regions = tokens(), random_regions(seed)
+    with torch.no_grad():
+        head.empty.fill_(7.0)
+        made, logits = head(regions)
+    flakes = (regions[..., 0] > 0) & (logits.softmax(-1)[..., 0] < 0.5)
+    for told, flake in zip(made, flakes, strict=True):
+        empty = (told == 7.0).all(dim=-1)
+        assert empty.tolist() == [False] * int(flake.sum()) + [True] * int((~flake).sum())
+
+
+def test_words_do_not_teach_the_head() -> None:
+    head, regions = tokens(), random_regions(3)
+    regions[:, :3, 0] = 1
+    head(regions)[0].sum().backward()
+    assert head.embed.weight.grad.abs().sum() > 0
+    assert all(p.grad is None for part in head.head() for p in part.parameters())
 
 
 def test_a_model_has_its_region_tokens_behind_the_visual_ones() -> None:
-    options = {"image_size": 112, "dense_classes": 6, "dense_boxes": True}
-    plain = from_scratch("tiny", np.random.default_rng(0), **options)
-    told = from_scratch("tiny", np.random.default_rng(0), **options, region_tokens=5)
-    assert told.processor.visual_tokens() == plain.processor.visual_tokens() + 5
-    image = np.random.default_rng(1).integers(0, 255, (112, 112, 3), dtype=np.uint8)
-    tiles = told.processor.image_processor([image], return_tensors="pt")["pixel_values"]
+    told = from_scratch("tiny", np.random.default_rng(0), **OPTIONS)
+    plain = from_scratch("tiny", np.random.default_rng(0), **{**OPTIONS, "region_tokens": 0})
     count = plain.processor.visual_tokens()
+    assert told.processor.visual_tokens() == count + 5
+    seen = told.processor.image_processor([tile()], return_tensors="pt")
+    pixels, regions = seen["pixel_values"], seen["regions"]
     with torch.inference_mode():
-        seen = told.model.model.get_image_features(tiles).pooler_output
+        found = told.model.model.get_image_features(pixels, regions).pooler_output
         plain.model.load_state_dict(told.model.state_dict(), strict=False)
-        core = plain.model.model.get_image_features(tiles).pooler_output
-    assert seen.shape[1] == count + 5
-    assert_close(seen[:, :count], core)
-    assert isinstance(told.chat(image, "How many flakes?", max_new_tokens=3).text, str)
+        core = plain.model.model.get_image_features(pixels).pooler_output
+        assert_close(found[:, :count], core)
+        assert_close(found[:, count:], told.model.model.region_tokens(regions)[0])
+    assert isinstance(told.chat(tile(), "How many flakes?", max_new_tokens=3).text, str)
+    wide = np.concatenate([tile(), tile()], axis=1)
+    assert told.chat_full_resolution(wide, "How many?", max_new_tokens=3).text is not None
+
+
+def test_it_survives_saving(tmp_path) -> None:
+    assistant = from_scratch("tiny", np.random.default_rng(0), **OPTIONS)
+    assistant.save_pretrained(tmp_path)
+    loaded = QuPaint.from_pretrained(tmp_path)
+    assert loaded.processor.image_processor.region_tokens == 5
+    ours, theirs = (a.chat(tile(), "How many?", max_new_tokens=4) for a in (assistant, loaded))
+    assert ours.text == theirs.text
+
+
+def test_regions_are_missed_where_they_are_not_given() -> None:
+    told = from_scratch("tiny", np.random.default_rng(0), **OPTIONS)
+    pixels = torch.zeros(1, 4, 64, 64)
+    with pytest.raises(ArgumentError, match="regions = None"):
+        told.model(pixel_values=pixels)
+    with pytest.raises(ArgumentError, match="regions"):
+        told.model(pixel_values=pixels, regions=torch.zeros(1, 4, FEATURES))
 
 
 @pytest.mark.parametrize("options", [{"region_tokens": -1}, {"region_tokens": 4}])
-def test_region_tokens_need_a_head_with_boxes(options: dict) -> None:
+def test_region_tokens_need_classes(options: dict) -> None:
     with pytest.raises(ArgumentError, match="region_tokens"):
         QuPaintConfig.from_size("tiny", image_size=112, **options)
-
-
-def test_centre_loss_is_that_of_its_definition() -> None:
-    dense = random_dense(3)
-    targets = torch.zeros(1, 2, SIDE, SIDE)
-    targets[0, 0, 2, 2:5] = torch.tensor([0.3, 1.0, 0.3])
-    targets[0, 0, 5, 5] = 1.0
-    targets[0, 1, 2, 2:5], targets[0, 1, 5, 5] = 0.25, 0.5
-    p, near = dense.centres.double().sigmoid()[0], targets[0, 0].double()
-    told = -(near * p.log() + (1 - near) * (1 - p).log()).sum() / 2  # of two flakes
-    off = (dense.areas[0, 2, 3] - 0.25).abs() + (dense.areas[0, 5, 5] - 0.5).abs()
-    expected = (0.1 * told + 0.5 * off / 2).float()
-    assert_close(centre_loss(dense.centres, dense.areas, targets), expected)
-    empty = centre_loss(dense.centres, dense.areas, targets * 0)  # no flake: bare patches alone
-    assert_close(empty, (0.1 * -(1 - p).log().sum()).float())
-
-
-def test_the_whole_loss_counts_central_patches_once_more() -> None:
-    dense = random_dense(4)
-    labels = torch.zeros(1, SIDE, SIDE, dtype=torch.long)
-    labels[0, 2, 3] = 2
-    boxes = torch.full((1, 4, SIDE, SIDE), torch.nan)
-    boxes[0, :, 2, 3] = torch.tensor([0.1, 0.1, 0.5, 0.4])
-    centres = torch.zeros(1, 2, SIDE, SIDE)
-    centres[0, :, 2, 3] = torch.tensor([1.0, 0.3])
-    without = dense_loss(dense, labels, boxes)
-    blind = dense._replace(centres=None, areas=None)
-    assert_close(dense_loss(blind, labels, boxes, centres), without)
-    more = without + centre_loss(dense.centres, dense.areas, centres)
-    more += box_loss(dense.boxes, boxes) + np.log(3)  # equal logits of three classes
-    assert_close(dense_loss(dense, labels, boxes, centres), more)

@@ -29,6 +29,7 @@ from qupaint_lib.synthia import render, sample_scene
 from qupaint_lib.train import (
     DENSE_CLASSES,
     Collator,
+    Example,
     Examples,
     Images,
     Stream,
@@ -231,13 +232,12 @@ def test_packed_dialogues_have_the_logits_of_single_ones(start: str, images: Ima
         Talk((("How many flakes are there?", "Three."),), brief=True),
         Talk((("Where?", "<box>10.00, 20.00, 30.00, 5.50</box>"), ("Why?", "It is dark."))),
     ]
-    pixels = processor.image_processor(pixels_of(images[0][0]), return_tensors="pt")["pixel_values"]
+    seen = processor.image_processor(pixels_of(images[0][0]), return_tensors="np")
     together = pack(processor, talks, 512)
     collate = Collator.of(processor)
 
     def logits(packed: object) -> torch.Tensor:
-        example = SimpleNamespace(packed=packed, pixel_values=pixels.numpy(), dense_labels=None, dense_boxes=None, dense_centres=None)
-        batch = collate([example])
+        batch = collate([Example(packed, seen["pixel_values"], seen["regions"])])
         batch.pop("labels")
         with torch.inference_mode():
             return model(**batch).logits[0]
@@ -298,39 +298,12 @@ def test_dense_targets_of_two_flakes() -> None:
     thin[:20, :40] = True  # fills cells (0, 0) and (0, 1)
     thick[60:63, 60:63] = True  # 9 of the 400 pixels of cell (3, 3)
     flakes = [Flake.from_mask(thin, layer_count=1), Flake.from_mask(thick, layer_count=30)]
-    labels, boxes, centres = dense_targets(flakes, (80, 80), images)
+    labels, boxes = dense_targets(flakes, (80, 80), images)
     expected = np.zeros((4, 4), dtype=int)
-    expected[0, :2], expected[3, 3] = 1, 5  # it is the centre of a flake, however small
+    expected[0, :2], expected[3, 3] = 1, UNKNOWN
     assert labels.tolist() == expected.tolist()
     assert boxes[:, 0, 1].tolist() == [0.0, 0.0, 0.5, 0.25]
-    assert np.isnan(boxes[:, 1:3]).all() and np.isnan(boxes[:, 3, :3]).all()
-    assert boxes[:, 3, 3] == pytest.approx([0.75, 0.75, 0.7875, 0.7875])
-    assert np.argwhere(centres[0] == 1).tolist() == [[0, 0], [3, 3]]
-    np.testing.assert_allclose(centres[1, [0, 3], [0, 3]], np.sqrt([1 / 8, 9 / 6400]), rtol=1e-6)
-    assert centres[0, 0, 1] == pytest.approx(np.exp(-0.5 * (0.25 / 0.08) ** 2))  # σ: 0.16 of 0.5
-
-
-def test_dense_targets_leave_out_cells_that_are_barely_covered() -> None:
-    images = SimpleNamespace(tiles=(1, 1), tile_px=56, patch_px=14)
-    mask = np.zeros((80, 80), dtype=bool)
-    mask[:20, :21] = True  # 20 of the 400 pixels of cell (0, 1): 5 percent
-    labels, boxes, centres = dense_targets([Flake.from_mask(mask, layer_count=2)], (80, 80), images)
-    assert labels[0].tolist() == [2, UNKNOWN, 0, 0]
-    assert np.isnan(boxes[:, 0, 1]).all() and np.argwhere(centres[0] == 1).tolist() == [[0, 0]]
-
-
-def test_two_flakes_at_one_place_have_two_centres() -> None:
-    """A ring and the disk in its hole: the smaller has the cell, the larger the next one."""
-    images = SimpleNamespace(tiles=(1, 1), tile_px=56, patch_px=14)
-    ring, disk = np.zeros((2, 80, 80), dtype=bool)
-    ring[:60, :60], disk[25:35, 25:35] = True, True
-    ring &= ~disk
-    flakes = [Flake.from_mask(ring, layer_count=1), Flake.from_mask(disk, layer_count=2)]
-    labels, boxes, centres = dense_targets(flakes, (80, 80), images)
-    assert (centres[0] == 1).sum() == 2
-    assert labels[1, 1] == 2 and boxes[:, 1, 1].tolist() == [0.3125, 0.3125, 0.4375, 0.4375]
-    (other,) = [at for at in map(tuple, np.argwhere(centres[0] == 1)) if at != (1, 1)]
-    assert labels[other] == 1 and boxes[(slice(None), *other)].tolist() == [0, 0, 0.75, 0.75]
+    assert np.isnan(boxes[:, 1:]).all()
 
 
 def test_generalised_iou_of_known_boxes() -> None:
@@ -471,13 +444,14 @@ def test_the_dense_stage_gives_its_vision_tower(
     vision = train(fresh(start), images, tmp_path / "run", config, **options)
     assistant = start_nano(images, recipe(), vision=vision, **TINY)
     taken = [n for n in vision.model.state_dict() if "vision_tower" in n or "dense_head" in n]
-    assert any("projection.0.weight" in n for n in taken) and any("centre" in n for n in taken)
+    assert any("projection.0.weight" in n for n in taken)
     for name in taken:
         assert torch.equal(assistant.model.state_dict()[name], vision.model.state_dict()[name])
     pixels = [pixels_of(images[i][0]) for i in range(len(images))]
-    tiles = assistant.processor.image_processor(pixels, return_tensors="pt")["pixel_values"]
+    seen = assistant.processor.image_processor(pixels, return_tensors="pt")
+    tiles = seen["pixel_values"], seen["regions"]
     with torch.no_grad():
-        tokens = assistant.model.model.get_image_features(tiles).pooler_output[:, :16]
+        tokens = assistant.model.model.get_image_features(*tiles).pooler_output[:, :16]
     assert tokens.mean(dim=(0, 1)).abs().max() < 1e-3
     assert tokens.pow(2).mean().sqrt().item() == pytest.approx(0.2, rel=1e-3)
 

@@ -64,7 +64,8 @@ def class_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     labels : (T, side, side) int64 tensor
         Class of every patch, `UNKNOWN` where it is left out.
     """
-    return cross_entropy(logits.float(), labels, ignore_index=UNKNOWN)
+    known = (labels != UNKNOWN).sum().clamp(min=1)
+    return cross_entropy(logits.float(), labels, ignore_index=UNKNOWN, reduction="sum") / known
 
 
 def box_loss(boxes: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -180,7 +180,7 @@ _NANO: dict[str, Any] = {
     "max_tokens": 480,
     "dialogues": "fresh",
     "dialogues_per_image": 8,
-    "full_share": 0.06,
+    "full_share": 0.08,
     "terse": True,
     "max_boxes": 12,
     "max_answer_tokens": 900,

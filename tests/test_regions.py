@@ -13,7 +13,7 @@ from qupaint_lib.annotations import Flake
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint, QuPaintConfig, RegionTokens, find_regions, from_scratch
 from qupaint_lib.model.dense import UNKNOWN
-from qupaint_lib.model.regions import FEATURES, WAVES, waves
+from qupaint_lib.model.regions import FEATURES, NO_FLAKE, WAVES, waves
 from qupaint_lib.train import region_targets
 
 SUBSTRATE = np.array([150.0, 120.0, 140.0])
@@ -112,7 +112,7 @@ def test_flakes_come_first_in_their_order_and_the_rest_is_empty(seed: int) -> No
     with torch.no_grad():
         head.empty.fill_(7.0)
         made, logits = head(regions)
-    flakes = (regions[..., 0] > 0) & (logits.softmax(-1)[..., 0] < 0.5)
+    flakes = (regions[..., 0] > 0) & (logits.softmax(-1)[..., 0] < NO_FLAKE)
     for told, flake in zip(made, flakes, strict=True):
         empty = (told == 7.0).all(dim=-1)
         assert empty.tolist() == [False] * int(flake.sum()) + [True] * int((~flake).sum())

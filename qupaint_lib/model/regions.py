@@ -29,6 +29,7 @@ from qupaint_lib.errors import CalibrationError
 FEATURES = 15
 WAVES = 16
 HEADS, LAYERS = 4, 2
+NO_FLAKE = 0.75  # probability of class 0 from which a region is left out
 _LEAST_AREA_PX = 16
 _MIDDLE = 0.2  # contrasts about it are told apart best
 _MIDDLE_SIGMA = 30.0
@@ -115,7 +116,7 @@ class RegionTokens(nn.Module):
         )
         self.norm = nn.LayerNorm(size)
         self.classify = nn.Linear(size, classes)
-        self.embed = nn.Linear(numbers + classes + size, size)
+        self.embed = nn.Linear(numbers + classes, size)
         self.empty = nn.Parameter(torch.zeros(size))
 
     def head(self) -> list[nn.Module]:
@@ -133,11 +134,10 @@ class RegionTokens(nn.Module):
         absent = ~there & there.any(dim=1, keepdim=True)  # softmax needs something to look at
         for layer in self.layers:
             hidden = layer(hidden, src_key_padding_mask=absent)
-        hidden = self.norm(hidden)
-        logits = self.classify(hidden)
-        kinds = logits.float().softmax(dim=-1).detach().to(hidden.dtype)
-        tokens = self.embed(torch.cat([numbers, kinds, hidden.detach()], dim=-1))
-        flake = there & (kinds[..., 0] < 0.5)
+        logits = self.classify(self.norm(hidden))
+        kinds = logits.float().softmax(dim=-1).detach()
+        tokens = self.embed(torch.cat([numbers, kinds.to(numbers.dtype)], dim=-1))
+        flake = there & (kinds[..., 0] < NO_FLAKE)
         tokens = torch.where(flake[..., None], tokens, self.empty.to(tokens.dtype))
         order = (~flake).to(torch.int8).argsort(dim=1, stable=True)  # by size still
         return tokens.gather(1, order[..., None].expand_as(tokens)), logits

@@ -59,8 +59,7 @@ class TrainConfig:
     dense_loss_weight : float
         Of the auxiliary loss; 0, the paper's, leaves it out.
     freeze_vision : bool
-        What sees stays as it is, vision tower and heads: what the decoder learns to read then
-        holds still.
+        Vision tower and dense head stay as they are: what the decoder learns to read holds still.
     lora_rank, lora_alpha : int
         Of the low-rank updates.
     bf16, gradient_checkpointing : bool
@@ -185,6 +184,7 @@ _NANO: dict[str, Any] = {
     "max_boxes": 12,
     "max_answer_tokens": 900,
     "tasks": _NANO_TASKS,
+    "dense_loss_weight": 1.0,
     "freeze_vision": True,
 }
 
@@ -196,7 +196,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "epochs": 1,
         "dialogues": "none",
-        "dense_loss_weight": 1.0,
         "freeze_vision": False,
     },
     "nano": _NANO,

@@ -88,8 +88,9 @@ def train(
         checks = _examples(validation, processor, config, dense, passes=1, augment=False)
     record = make_record(model, processor, config, data, validation)
     _claim(out, record)
-    for part in vision_parts(model):
-        part.requires_grad_(not config.freeze_vision)
+    for part in (model.model.vision_tower, model.model.dense_head):
+        if part is not None:
+            part.requires_grad_(not config.freeze_vision)
     wrapped = with_lora(model, config) if config.method == "lora" else model
     _learn_in_float32(wrapped, config)
     trainer = QuPaintTrainer(
@@ -107,15 +108,6 @@ def train(
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out / "adapter")
     _finish(trainer, assistant, out, record, config)
     return QuPaint(model.eval(), processor)
-
-
-def vision_parts(model: Any) -> list[torch.nn.Module]:
-    """Return the parts of a model that see: vision tower, dense head, and that of the regions."""
-    core = model.model
-    parts = [core.vision_tower, core.dense_head]
-    if core.region_tokens is not None:
-        parts += core.region_tokens.head()
-    return [part for part in parts if part is not None]
 
 
 def arguments(config: TrainConfig, out: Path, validated: bool, progress: bool) -> TrainingArguments:

@@ -125,12 +125,20 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
 
 
 def _take_vision(model: Any, other: Any) -> None:
-    for name in ("vision_tower", "dense_head", "region_tokens"):
-        ours, theirs = getattr(model, name), getattr(other, name)
+    """Copy what a run with the dense loss alone has taught."""
+    for ours, theirs, name in _seeing(model, other):
         try:
             ours.load_state_dict(theirs.state_dict())
         except RuntimeError as error:
             raise ArgumentError("vision", name, f"weights of the same shapes: {error}") from None
+
+
+def _seeing(model: Any, other: Any) -> Iterator[tuple[Any, Any, str]]:
+    for name in ("vision_tower", "dense_head"):
+        yield getattr(model, name), getattr(other, name), name
+    heads = (core.region_tokens.head() for core in (model, other))
+    for ours, theirs in zip(*heads, strict=True):
+        yield ours, theirs, "region_tokens"
 
 
 def texts(

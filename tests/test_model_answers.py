@@ -30,6 +30,7 @@ from qupaint_lib.model import (
     token_budget,
     windows,
 )
+from qupaint_lib.model.regions import FEATURES
 from qupaint_lib.model.scoring import digit_spans, label_span
 from qupaint_lib.pia import attention_map
 
@@ -272,8 +273,11 @@ def test_flops_are_those_that_torch_counts(options: dict) -> None:
     ids = torch.full((1, length), 50)
     ids[0, : model.config.image_seq_length] = model.config.image_token_id
     side = model.config.tile_px
+    count = model.config.region_tokens
+    regions = {"regions": torch.ones(1, count, FEATURES)} if count else {}
+    model.train()  # in evaluation torch fuses the layers of the regions' head, and does not count
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(input_ids=ids, pixel_values=torch.zeros(1, 4, side, side))
+        model(input_ids=ids, pixel_values=torch.zeros(1, 4, side, side), **regions)
     ours = forward_flops(model.config, decoder_tokens=length, attention=True, lm_head=True)
     text = model.config.text_config
     width = text.num_attention_heads * text.head_dim

@@ -17,6 +17,7 @@ from torch import nn
 
 from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.modeling import QuPaintForConditionalGeneration
+from qupaint_lib.model.regions import LAYERS as REGION_LAYERS
 from qupaint_lib.model.stem import ConvStem
 
 DECODER_TOKENS = 1000
@@ -138,6 +139,8 @@ def forward_flops(
     for name, module in _meta_model(config).named_modules():
         if isinstance(module, nn.Linear):
             flops[_part(name)] += 2.0 * module.weight.numel() * tokens[_part(name)]
+        elif isinstance(module, nn.MultiheadAttention):  # its three maps in one
+            flops[_part(name)] += 2.0 * module.in_proj_weight.numel() * tokens[_part(name)]
         elif isinstance(module, ConvStem):
             flops["vision_tower"] += tiles * module.flops(config.tile_px)
         elif isinstance(module, nn.Conv2d) and not config.conv_stem:  # the patch embedding
@@ -146,6 +149,8 @@ def forward_flops(
         width = text.num_attention_heads * text.head_dim
         seen = 4.0 * tiles * (patches + 1) ** 2 * vision.hidden_size
         flops["vision_tower"] += seen * vision.num_hidden_layers
+        seen = 4.0 * tiles * config.region_tokens**2 * text.hidden_size
+        flops["region_tokens"] += seen * REGION_LAYERS
         flops["language_model"] += 2.0 * decoder_tokens**2 * width * text.num_hidden_layers
     return dict(flops)
 

@@ -7,6 +7,8 @@ convolutions of stride 2 bring it along (Xiao et al., 2021, arXiv 2106.14881).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -34,7 +36,7 @@ class ConvStem(nn.Sequential):
         steps = patch_px.bit_length() - 1
         widths = [channels] + [max(size >> k, 8) for k in reversed(range(steps))]
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [StemConv(before, after, 3, stride=2, padding=1), nn.GELU()]
         super().__init__(*layers, StemConv(size, size, 1))
 

@@ -17,11 +17,11 @@ _HOMES = {
     "augment": ("View", "rewrite", "sample_view", "shift_colours", "view_flakes", "whole"),
     "config": ("PRESETS", "TrainConfig"),
     "encode": ("Collator", "Packed", "Talk", "pack"),
-    "examples": ("DENSE_CLASSES", "Example", "Examples", "Images", "Stream", "dense_targets",
-                 "region_targets"),
+    "examples": ("Example", "Examples", "Images", "Stream"),
     "run": ("last_checkpoint", "train", "with_lora"),
     "ship": ("examine", "examine_subset", "ship"),
     "start": ("start_nano",),
+    "targets": ("DENSE_CLASSES", "dense_targets", "region_targets"),
     "trainer": ("QuPaintTrainer",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -17,8 +17,9 @@ from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint
 from qupaint_lib.train.config import TrainConfig
 from qupaint_lib.train.encode import Collator
-from qupaint_lib.train.examples import DENSE_CLASSES, Examples, Images
+from qupaint_lib.train.examples import Examples, Images
 from qupaint_lib.train.record import make_record
+from qupaint_lib.train.targets import DENSE_CLASSES
 from qupaint_lib.train.trainer import QuPaintTrainer
 
 RECORD = "training.json"

@@ -12,13 +12,8 @@ import torch
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint, from_scratch, location_tokens, train_tokenizer
 from qupaint_lib.train.config import TrainConfig
-from qupaint_lib.train.examples import (
-    DENSE_CLASSES,
-    flakes_of,
-    fresh_talks,
-    pixels_of,
-    seen_scene,
-)
+from qupaint_lib.train.examples import flakes_of, fresh_talks, pixels_of, seen_scene
+from qupaint_lib.train.targets import DENSE_CLASSES
 
 CONTRAST_GAIN = 4.0
 BOX_STEP = 1.0  # percent: two pixels of an image of 224

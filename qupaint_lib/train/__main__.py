@@ -16,8 +16,9 @@ The two stages of the shipped model, of images and dialogues that
   python -m qupaint_lib.instruct --out qmat -n 40000 --seed 7 --shape 224 224 --crystals 1 10 \
       --dialogues 1 --form short --tasks count --splits train=0.95 validation=0.01 test=0.04
 makes:
-  python -m qupaint_lib.train --data qmat --out vision --preset dense
-  python -m qupaint_lib.train --data qmat --out nano --preset nano --vision vision
+  python -m qupaint_lib.train --data qmat --out vision --preset dense --set max_steps=1100
+  python -m qupaint_lib.train --data qmat --out nano --preset nano --vision vision \\
+      --set max_steps=6000
 
 Fine-tuning the paper's way, on one device and on eight:
   python -m qupaint_lib.train --data qmat --out tuned --preset paper --model FOLDER_OR_HUB_ID

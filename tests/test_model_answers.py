@@ -260,7 +260,13 @@ def test_parameters_of_the_parts() -> None:
     [
         {"image_size": 56},
         {"image_size": 64, "patch_size": 16, "conv_stem": True},
-        {"image_size": 56, "dense_classes": 6, "dense_boxes": True, "region_tokens": 3},
+        {
+            "image_size": 56,
+            "dense_classes": 6,
+            "dense_boxes": True,
+            "region_tokens": 3,
+            "location_token_id": 9,
+        },
     ],
 )
 def test_flops_are_those_that_torch_counts(options: dict) -> None:

@@ -22,7 +22,9 @@ CONTRASTS = {  # of rectangles x, y, width, height on a tile of 128 px
     (84, 70, 28, 40): (-0.08, -0.04, 0.06),
     (30, 90, 20, 18): (0.30, 0.25, 0.10),
 }
+STEPS, FIRST = 100, 7  # of the location tokens
 OPTIONS = {"image_size": 64, "patch_size": 16, "dense_classes": 6, "region_tokens": 5}
+OPTIONS["location_token_id"] = FIRST
 
 
 def tile() -> np.ndarray:
@@ -41,9 +43,9 @@ def random_regions(seed: int, tiles: int = 2, count: int = 6) -> torch.Tensor:
     return torch.from_numpy(regions)
 
 
-def tokens(size: int = 16) -> RegionTokens:
+def tokens(count: int = 6, size: int = 16) -> tuple[RegionTokens, torch.nn.Embedding]:
     torch.manual_seed(0)
-    return RegionTokens(4, size).eval()
+    return RegionTokens(count, 4, size, FIRST, STEPS).eval(), torch.nn.Embedding(256, size)
 
 
 def test_rectangles_of_known_contrast_are_measured() -> None:
@@ -93,36 +95,53 @@ def test_waves_tell_places_apart_by_their_distance_alone() -> None:
 @given(st.integers(0, 2**20))
 def test_what_is_no_region_changes_nothing(seed: int) -> None:
     """Each tile alone, and more room for regions: the same logits, the same tokens."""
-    head, regions = tokens(), random_regions(seed)
+    head, words = tokens()
+    wide, _ = tokens(9)
+    regions = random_regions(seed)
     more = torch.cat([regions, torch.zeros(2, 3, FEATURES)], dim=1)
+    shared = {n: v for n, v in head.state_dict().items() if n != "slot"}
+    wide.load_state_dict(shared, strict=False)
     with torch.no_grad():
-        made, logits = head(regions)
-        wider, same = head(more)
-        alone = [head(regions[k : k + 1])[0] for k in range(2)]
+        made, logits = head(regions, words)
+        wider, same = wide(more, words)
+        alone = [head(regions[k : k + 1], words)[0] for k in range(2)]
     there = regions[..., 0] > 0
     assert_close(same[:, :6][there], logits[there], atol=1e-5, rtol=1e-4)
-    assert_close(wider[:, :6], made, atol=1e-5, rtol=1e-4)
+    assert_close(wider[:, :30], made, atol=1e-5, rtol=1e-4)
     assert_close(torch.cat(alone), made, atol=1e-5, rtol=1e-4)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**20))
-def test_flakes_come_first_in_their_order_and_the_rest_is_empty(seed: int) -> None:
-    head, regions = tokens(), random_regions(seed)
+def test_flakes_come_first_in_their_order_and_write_their_boxes(seed: int) -> None:
+    (head, words), regions = tokens(), random_regions(seed)
     with torch.no_grad():
         head.empty.fill_(7.0)
-        made, logits = head(regions)
+        made, logits = head(regions, words)
     flakes = (regions[..., 0] > 0) & (logits.softmax(-1)[..., 0] < NO_FLAKE)
-    for told, flake in zip(made, flakes, strict=True):
-        empty = (told == 7.0).all(dim=-1)
-        assert empty.tolist() == [False] * int(flake.sum()) + [True] * int((~flake).sum())
+    for told, flake, tile_regions in zip(made.unflatten(1, (6, 5)), flakes, regions, strict=True):
+        count = int(flake.sum())
+        for region, written in zip(tile_regions[flake], told, strict=False):
+            x, y, w, h = (round(float(v) * STEPS) for v in region[1:5])
+            ids = torch.tensor([FIRST + x, FIRST + y, FIRST + w, FIRST + STEPS + 1 + h])
+            assert_close(written[:4], words(ids))
+        assert (told[count:] == 7.0).all() and not (told[:count] == 7.0).all(dim=-1).any()
+
+
+def test_a_slot_and_a_role_tell_tokens_apart() -> None:
+    head, words = tokens()
+    with torch.no_grad():
+        head.slot.copy_(torch.arange(6.0)[:, None, None].expand_as(head.slot) * 10)
+        head.role.copy_(torch.arange(5.0)[:, None].expand_as(head.role))
+        made, _ = head(torch.zeros(1, 6, FEATURES), words)
+    assert made[0, :, 0].tolist() == [10 * k + j for k in range(6) for j in range(5)]
 
 
 def test_words_do_not_teach_the_head() -> None:
-    head, regions = tokens(), random_regions(3)
+    (head, words), regions = tokens(), random_regions(3)
     regions[:, :3, 0] = 1
-    head(regions)[0].sum().backward()
-    assert head.embed.weight.grad.abs().sum() > 0
+    head(regions, words)[0].sum().backward()
+    assert head.embed.weight.grad.abs().sum() > 0 and words.weight.grad.abs().sum() > 0
     assert all(p.grad is None for part in head.head() for p in part.parameters())
 
 
@@ -130,7 +149,7 @@ def test_a_model_has_its_region_tokens_behind_the_visual_ones() -> None:
     told = from_scratch("tiny", np.random.default_rng(0), **OPTIONS)
     plain = from_scratch("tiny", np.random.default_rng(0), **{**OPTIONS, "region_tokens": 0})
     count = plain.processor.visual_tokens()
-    assert told.processor.visual_tokens() == count + 5
+    assert told.processor.visual_tokens() == count + 25
     seen = told.processor.image_processor([tile()], return_tensors="pt")
     pixels, regions = seen["pixel_values"], seen["regions"]
     with torch.inference_mode():
@@ -138,7 +157,8 @@ def test_a_model_has_its_region_tokens_behind_the_visual_ones() -> None:
         plain.model.load_state_dict(told.model.state_dict(), strict=False)
         core = plain.model.model.get_image_features(pixels).pooler_output
         assert_close(found[:, :count], core)
-        assert_close(found[:, count:], told.model.model.region_tokens(regions)[0])
+        words = told.model.get_input_embeddings()
+        assert_close(found[:, count:], told.model.model.region_tokens(regions, words)[0])
     assert isinstance(told.chat(tile(), "How many flakes?", max_new_tokens=3).text, str)
     wide = np.concatenate([tile(), tile()], axis=1)
     assert told.chat_full_resolution(wide, "How many?", max_new_tokens=3).text is not None
@@ -162,7 +182,14 @@ def test_regions_are_missed_where_they_are_not_given() -> None:
         told.model(pixel_values=pixels, regions=torch.zeros(1, 4, FEATURES))
 
 
-@pytest.mark.parametrize("options", [{"region_tokens": -1}, {"region_tokens": 4}])
-def test_region_tokens_need_classes(options: dict) -> None:
-    with pytest.raises(ArgumentError, match="region_tokens"):
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"region_tokens": -1}, "region_tokens"),
+        ({"region_tokens": 4}, "region_tokens"),
+        ({"region_tokens": 4, "dense_classes": 6}, "location_token_id"),
+    ],
+)
+def test_region_tokens_need_classes_and_places(options: dict, name: str) -> None:
+    with pytest.raises(ArgumentError, match=name):
         QuPaintConfig.from_size("tiny", image_size=112, **options)

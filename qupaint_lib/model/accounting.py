@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from qupaint_lib.model.config import QuPaintConfig
+from qupaint_lib.model.config import WORDS, QuPaintConfig
 from qupaint_lib.model.modeling import QuPaintForConditionalGeneration
 from qupaint_lib.model.regions import LAYERS as REGION_LAYERS
 from qupaint_lib.model.stem import ConvStem
@@ -129,7 +129,7 @@ def forward_flops(
     patches = (config.tile_px // config.patch_px) ** 2
     tokens = {
         "vision_tower": tiles * (patches + 1),  # and the class token
-        "multi_modal_projector": tiles * (config.image_seq_length - config.region_tokens),
+        "multi_modal_projector": tiles * (config.image_seq_length - WORDS * config.region_tokens),
         "language_model": decoder_tokens,
         "lm_head": decoder_tokens if lm_head else 0,
         "dense_head": tiles * patches,

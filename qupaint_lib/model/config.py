@@ -16,6 +16,7 @@ from qupaint_lib.model.tokens import (
     QWEN3_VOCABULARY,
 )
 
+WORDS = 5  # tokens of a region: see `regions`
 PIA_VARIANTS = ("none", "gate", "gate_post", "add", "channel")
 TILE_PX, PATCH_PX = 448, 14
 OPEN_GATE = (0.0, 30.0)  # w and b of σ(wα + b) = 1 in float32: the base model, without a gradient
@@ -111,8 +112,10 @@ class QuPaintConfig(InternVLConfig):
     dense_boxes : bool, optional
         Whether that head tells the box of each patch's flake as well.
     region_tokens : int, optional
-        How many regions that optics finds in a tile follow its visual tokens as a token each: see
-        `regions`. 0, the paper's: none.
+        How many regions that optics finds in a tile follow its visual tokens, as five tokens each:
+        see `regions`. 0, the paper's: none.
+    location_token_id, location_steps : int, optional
+        First of the tokenizer's location tokens, which regions need, and the steps of their grid.
     dense_loss_weight : float, optional
         Weight of that loss beside the language loss.
     weights_licence : str or None, optional
@@ -144,6 +147,8 @@ class QuPaintConfig(InternVLConfig):
     dense_classes: int = 0
     dense_boxes: bool = False
     region_tokens: int = 0
+    location_token_id: int = -1
+    location_steps: int = 100
     dense_loss_weight: float | int = 1.0
     weights_licence: str | None = None
 
@@ -160,6 +165,9 @@ class QuPaintConfig(InternVLConfig):
         if self.region_tokens < 0 or (self.region_tokens and not self.dense_classes):
             allowed = "0 (none), or 1, 2, … with dense_classes"
             raise ArgumentError("region_tokens", self.region_tokens, allowed)
+        if self.region_tokens and self.location_token_id < 0:
+            allowed = "the id of a tokenizer's first location token"
+            raise ArgumentError("location_token_id", self.location_token_id, allowed)
         if (self.vision_feature_layer, self.vision_feature_select_strategy) != (-1, "default"):
             allowed = "-1: the patch tokens of the last layer"
             raise ArgumentError("vision_feature_layer", self.vision_feature_layer, allowed)
@@ -169,7 +177,7 @@ class QuPaintConfig(InternVLConfig):
         if sides[0] != sides[1] or sides[2] != sides[3] or sides[0] % block:
             allowed = f"square tiles, a multiple of {block} px on a side"
             raise ArgumentError("image_size", tuple(vision.image_size), allowed)
-        self.image_seq_length = (sides[0] // block) ** 2 + self.region_tokens
+        self.image_seq_length = (sides[0] // block) ** 2 + WORDS * self.region_tokens
         if self.conv_stem and sides[2] & (sides[2] - 1):
             raise ArgumentError("patch_size", sides[2], "a power of 2 with conv_stem")
         vision.num_channels = 4 if self.pia_variant == "channel" else 3

@@ -67,7 +67,8 @@ class QuPaintPreTrainedModel(InternVLPreTrainedModel):
             init.zeros_(module.weight)
             init.zeros_(module.bias)
         elif isinstance(module, RegionTokens):
-            init.normal_(module.empty, std=self.config.text_config.initializer_range)
+            for weight in (module.empty, module.slot, module.role):
+                init.normal_(weight, std=self.config.text_config.initializer_range)
 
     @classmethod
     def from_pretrained(
@@ -118,7 +119,9 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
             sizes = config.vision_config.hidden_size, classes, config.dense_boxes
             self.dense_head = DenseHead(*sizes)
         if config.region_tokens:
-            self.region_tokens = RegionTokens(classes, config.text_config.hidden_size)
+            sizes = config.region_tokens, classes, config.text_config.hidden_size
+            places = config.location_token_id, config.location_steps
+            self.region_tokens = RegionTokens(*sizes, *places)
         self.post_init()
 
     def get_image_features(
@@ -146,7 +149,7 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
         -------
         BaseModelOutputWithPooling
             ``last_hidden_state`` (T, N, d_v): the patch tokens before PIA; ``pooler_output``
-            (T, N / 4 + K, d): the visual tokens, and K region tokens behind them.
+            (T, N / 4 + 5 K, d): the visual tokens, and those of K regions behind them.
         """
         if vision_feature_layer not in (None, -1):
             raise ArgumentError("vision_feature_layer", vision_feature_layer, "-1, or None")
@@ -168,7 +171,7 @@ class QuPaintModel(QuPaintPreTrainedModel, InternVLModel):
         tokens = self._with_pia(self.multi_modal_projector(shuffled), pixel_values)  # (T, N / 4, d)
         logits = None
         if self.region_tokens is not None:
-            found, logits = self.region_tokens(regions)
+            found, logits = self.region_tokens(regions, self.get_input_embeddings())
             tokens = torch.cat([tokens, found.to(tokens.dtype)], dim=1)
         features = BaseModelOutputWithPooling(
             last_hidden_state=patches,

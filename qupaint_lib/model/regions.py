@@ -1,14 +1,16 @@
-"""Region tokens: what optics finds in a tile, as tokens for the decoder to read.
+"""Region tokens: what optics finds in a tile, written for the decoder to read.
 
 A decoder that learns from scratch has to learn at once where to look, what it sees there and how to
 say it. Pretrained ones come with the first two. A small one is handed the first by physics: the
 plateaus of constant contrast into which the `finder` takes an image apart, the largest first, with
 box, area and the contrast measured there. Whether one is a flake, and of how many layers, no
 measurement says by itself; a head learns it from all regions of a tile together, since flakes of
-one material on one wafer tell of each other. Each becomes a token behind the tile's visual tokens.
+one material on one wafer tell of each other.
 
-Numbers enter as waves, those that `train.start` makes the tokens of places from, so that one linear
-map leads from a region to the words of its box.
+Each region becomes five tokens behind the tile's visual tokens: the four location tokens of its
+box, as an answer writes them, and one that holds class and measurements. To say a box, the decoder
+then copies; to name the flake at a box, it reads on where it finds the same four. Both are what
+decoders learn first (Olsson et al., 2022, arXiv 2209.11895).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import torch
 from torch import nn
 
 from qupaint_lib.errors import CalibrationError
+from qupaint_lib.model.config import WORDS
 
 # What is known of a region: 1 where it is one; left, top, width, height as shares of the tile; the
 # square root of its share of the area; contrast in R, G and B; how it stands out from the noise;
@@ -31,6 +34,7 @@ WAVES = 16
 HEADS, LAYERS = 4, 2
 NO_FLAKE = 0.75  # probability of class 0 from which a region is left out
 _LEAST_AREA_PX = 16
+_QUIET = 0.1  # so that measurements start no louder than words
 _MIDDLE = 0.2  # contrasts about it are told apart best
 _MIDDLE_SIGMA = 30.0
 
@@ -96,18 +100,27 @@ def _boxes(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 class RegionTokens(nn.Module):
-    """The regions of a tile as K tokens, flakes first, and the classes that they are told to be.
+    """The regions of a tile as 5 K tokens, flakes first, and the classes that they are told to be.
 
     Parameters
     ----------
+    count : int
+        Number of regions K.
     classes : int
         Number of classes C, of which the first is for what is no flake.
     size : int
         Channels d of a token.
+    location_token_id : int
+        First of the decoder's location tokens: see `tokenizer.location_tokens`.
+    location_steps : int
+        Steps of their grid.
     """
 
-    def __init__(self, classes: int, size: int):
+    def __init__(
+        self, count: int, classes: int, size: int, location_token_id: int, location_steps: int
+    ):
         super().__init__()
+        self.location_token_id, self.location_steps = location_token_id, location_steps
         numbers = (FEATURES - 1) * 2 * WAVES
         self.enter = nn.Linear(numbers, size)
         layer = {"dim_feedforward": 2 * size, "dropout": 0.0, "batch_first": True}
@@ -117,16 +130,27 @@ class RegionTokens(nn.Module):
         self.norm = nn.LayerNorm(size)
         self.classify = nn.Linear(size, classes)
         self.embed = nn.Linear(numbers + classes, size)
+        self.slot = nn.Parameter(torch.zeros(count, 1, size))  # the first region, the second, …
+        self.role = nn.Parameter(torch.zeros(WORDS, size))  # left, top, width, height, what
         self.empty = nn.Parameter(torch.zeros(size))
 
     def head(self) -> list[nn.Module]:
         """Return the parts that learn classes, not words."""
         return [self.enter, self.layers, self.norm, self.classify]
 
-    def forward(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return tokens (T, K, d) and logits (T, K, C) of regions (T, K, 15).
+    def forward(
+        self, regions: torch.Tensor, words: nn.Embedding
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return tokens (T, 5 K, d) and logits (T, K, C) of regions (T, K, 15).
 
         Regions that are told to be no flake are left out, and empty tokens follow.
+
+        Parameters
+        ----------
+        regions : (T, K, 15) tensor
+            See `find_regions`.
+        words : Embedding
+            The decoder's.
         """
         there = regions[..., 0] > 0
         numbers = waves(scaled(regions.float())).flatten(2).to(self.enter.weight.dtype)
@@ -136,11 +160,20 @@ class RegionTokens(nn.Module):
             hidden = layer(hidden, src_key_padding_mask=absent)
         logits = self.classify(self.norm(hidden))
         kinds = logits.float().softmax(dim=-1).detach()
-        tokens = self.embed(torch.cat([numbers, kinds.to(numbers.dtype)], dim=-1))
+        what = _QUIET * self.embed(torch.cat([numbers, kinds.to(numbers.dtype)], dim=-1))
+        places = words(self._location_ids(regions)).to(what.dtype)
+        told = torch.cat([places, what[:, :, None]], dim=2)  # (T, K, 5, d)
         flake = there & (kinds[..., 0] < NO_FLAKE)
-        tokens = torch.where(flake[..., None], tokens, self.empty.to(tokens.dtype))
+        told = torch.where(flake[..., None, None], told, self.empty)
         order = (~flake).to(torch.int8).argsort(dim=1, stable=True)  # by size still
-        return tokens.gather(1, order[..., None].expand_as(tokens)), logits
+        told = told.gather(1, order[..., None, None].expand_as(told))
+        return (told + self.slot + self.role).flatten(1, 2), logits
+
+    def _location_ids(self, regions: torch.Tensor) -> torch.Tensor:
+        """Return the tokens (T, K, 4) that write the regions' boxes."""
+        steps = (regions[..., 1:5].clamp(0, 1) * self.location_steps).round().long()
+        steps[..., 3] += self.location_steps + 1  # heights close the box
+        return self.location_token_id + steps
 
 
 def scaled(regions: torch.Tensor) -> torch.Tensor:

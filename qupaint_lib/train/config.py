@@ -166,9 +166,9 @@ _POSITIVE = (
 
 # What a small model is asked most: where things are, and of how many layers.
 _NANO_TASKS = {
-    "count": 2.0, "count_class": 0.5, "localise": 3.0, "localise_monolayers": 1.5,
-    "localise_layer": 0.5, "refer": 3.0, "verify": 3.0, "layer": 3.0, "terraces": 0.2,
-    "contrast": 0.3, "material": 0.2, "substrate": 0.2, "dialogue": 0.1,
+    "count": 2.0, "count_class": 0.3, "localise": 3.0, "localise_monolayers": 1.5,
+    "localise_layer": 0.3, "refer": 3.0, "verify": 3.0, "layer": 3.0, "terraces": 0.1,
+    "contrast": 0.2, "material": 0.1, "substrate": 0.1, "dialogue": 0.1,
 }  # fmt: skip
 
 _NANO: dict[str, Any] = {
@@ -176,15 +176,15 @@ _NANO: dict[str, Any] = {
     "learning_rate": 1e-3,
     "weight_decay": 0.05,
     "batch_size": 2,
-    "max_tokens": 480,
+    "max_tokens": 576,
     "dialogues": "fresh",
     "dialogues_per_image": 8,
-    "full_share": 0.08,
+    "full_share": 0.06,
     "terse": True,
     "max_boxes": 12,
     "max_answer_tokens": 900,
     "tasks": _NANO_TASKS,
-    "dense_loss_weight": 1.0,
+    "dense_loss_weight": 0.2,
     "freeze_vision": True,
 }
 
@@ -196,6 +196,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "epochs": 1,
         "dialogues": "none",
+        "dense_loss_weight": 1.0,
         "freeze_vision": False,
     },
     "nano": _NANO,

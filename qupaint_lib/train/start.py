@@ -11,6 +11,7 @@ import torch
 
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint, from_scratch, location_tokens, train_tokenizer
+from qupaint_lib.model.config import WORDS
 from qupaint_lib.train.config import TrainConfig
 from qupaint_lib.train.examples import flakes_of, fresh_talks, pixels_of, seen_scene
 from qupaint_lib.train.targets import DENSE_CLASSES
@@ -65,7 +66,9 @@ def start_nano(
     dense = {}
     if config.dense_loss_weight or vision is not None:
         dense = {"dense_classes": DENSE_CLASSES, "dense_boxes": True}
-        dense["region_tokens"] = REGIONS
+        first = tokenizer.convert_tokens_to_ids(location_tokens(box_step)[0])
+        dense |= {"region_tokens": REGIONS, "location_token_id": first}
+        dense["location_steps"] = round(100 / box_step)
     shape = {"image_size": image_size, "patch_size": patch_size, "conv_stem": conv_stem}
     options = {**shape, "contrast_gain": CONTRAST_GAIN, **dense, **options}
     rng = np.random.default_rng([config.seed, 3])
@@ -109,8 +112,8 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
     pixels = [pixels_of(images[i][0]) for i in range(min(CENTRED_IMAGES, len(images)))]
     seen = processor.image_processor(pixels, return_tensors="pt")
     tiles, regions = seen["pixel_values"], seen.get("regions")
-    tokens = model.model.get_image_features(tiles, regions).pooler_output  # (T, N + K, d)
-    tokens = tokens[:, : tokens.shape[1] - model.config.region_tokens]
+    tokens = model.model.get_image_features(tiles, regions).pooler_output  # (T, N + 5 K, d)
+    tokens = tokens[:, : tokens.shape[1] - WORDS * model.config.region_tokens]
     mean = tokens.mean(dim=(0, 1))
     spread = (tokens - mean).pow(2).mean().sqrt()
     last = model.model.multi_modal_projector.linear_2

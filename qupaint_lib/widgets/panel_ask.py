@@ -26,6 +26,7 @@ class AskPanel:
     def __init__(self, bench: Bench) -> None:
         self.bench, self.status = bench, Status()
         self.model: tuple[str, Any] | None = None
+        self._asking = False
         wide = {"width": "auto"}
         self.folder = widgets.Text(description="model", placeholder="nano, or a checkpoint folder")
         self.question = widgets.Textarea(QUESTION, description="question", rows=3, layout=wide)
@@ -43,18 +44,33 @@ class AskPanel:
         self.widget = columns(controls, [self.picture, self.answer, self.claims])
 
     def ask(self) -> None:
-        """Ask the model in the background; the other panels go on meanwhile."""
-        session = self.bench.session
-        codes, question, folder = session.codes_8bit, self.question.value, self.folder.value.strip()
+        """Load the model and ask it in the background; the other panels go on meanwhile."""
+        session, question, folder = self.bench.session, self.question.value, self.folder.value
+        codes, file = session.codes_8bit, session.file
+        if self._asking:
+            self.status.say("The model is still reading: its answer comes first.")
+            return
+
+        def answer() -> str:
+            try:
+                return ask(self._loaded(folder.strip()), codes, question)
+            finally:
+                self._asking = False
+
+        def answered(text: str) -> None:
+            if session.file is file:
+                self.check(text, question)
+            else:
+                self.status.say("Another image was opened meanwhile: ask again.")
+
+        self._asking = True
+        self.status.say("The model is reading the image …")
+        in_background(answer, answered, self.status)
+
+    def _loaded(self, folder: str) -> Any:
         if self.model is None or self.model[0] != folder:
             self.model = (folder, load_model(folder))
-        model = self.model[1]
-        self.status.say("The model is reading the image …")
-        in_background(
-            lambda: ask(model, codes, question),
-            lambda text: self.check(text, question),
-            self.status,
-        )
+        return self.model[1]
 
     def check_own(self) -> None:
         """Check a text that somebody else wrote."""

@@ -25,6 +25,7 @@ from built_book import ROOT
 from playwright.sync_api import Browser, Page, expect
 from visits import DESKTOP, PHONE, Visit, save_screenshot, visit
 
+from qupaint_lib.answers import parse_answer
 from qupaint_lib.microscope import get_preset, render_layers
 from qupaint_lib.widgets.pictures import encode_png
 
@@ -233,6 +234,45 @@ def test_bad_files_are_refused_and_the_panels_go_on(
             expect(status(page)).to_contain_text(words)
         open_image(page, image)
         expect(status(page)).to_contain_text("wafer.png: 480 × 320 pixels")
+        calm(seen)
+
+
+def test_the_app_listens_on_loopback_alone(app_url: str) -> None:
+    """127.0.0.2 is this machine too: only who listens on all addresses answers there."""
+    port = int(app_url.rsplit(":", 1)[1])
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_the_shipped_model_answers_and_its_claims_are_marked(
+    browser: Browser, app_url: str, image: Path
+) -> None:
+    """Whatever the weights are worth: an answer comes, boxes are drawn, claims get verdicts."""
+    with bench(browser, app_url) as seen:
+        page = seen.page
+        panel(page, "Calibrate")
+        open_image(page, image)
+        expect(status(page)).to_contain_text("wafer.png")
+        panel(page, "Ask")
+        press(page, "Ask")
+        expect(status(page)).to_contain_text("The model is reading the image")
+        panel(page, "Optics")  # the other panels go on meanwhile
+        pictures = page.locator(".bench-picture:visible")
+        page.get_by_label("material", exact=True).filter(visible=True).select_option("MoS2")
+        expect(pictures.first).to_have_attribute("alt", re.compile("MoS2"))
+        panel(page, "Ask")
+        expect(status(page)).to_contain_text("claims:", timeout=1000 * LOAD_SECONDS)
+        text = page.locator(".bench pre:visible").inner_text()
+        boxes = len(parse_answer(text).boxes)
+        alt = page.locator(".bench-picture:visible").get_attribute("alt")
+        assert text.strip() and f"the answer's {boxes} box" in alt
+        verdicts = page.locator(".bench-table:visible tbody tr td:first-child").all_inner_texts()
+        numbers = re.findall(r"\d+", status(page).inner_text())
+        total, *by_status = (int(number) for number in numbers)
+        assert total == sum(by_status) == len(verdicts) > 0
+        assert {v.split(" ", 1)[1] for v in verdicts} <= {"confirmed", "contradicted", "untestable"}
+        save_screenshot(page, "lab-bench-ask-answer")
         calm(seen)
 
 

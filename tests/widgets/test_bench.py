@@ -221,6 +221,24 @@ def test_the_ask_panel_tells_what_is_missing_and_checks_any_text(bench, monkeypa
     assert "two monolayers" in panel.answer.value and model.asked
 
 
+def test_an_answer_is_not_held_against_another_image(bench, wafer, monkeypatch):
+    panel, waiting = bench.panels["Ask"], []
+    panel.model = ("", Model("There are two monolayers."))
+    later = "qupaint_lib.widgets.panel_ask.in_background"
+    monkeypatch.setattr(later, lambda work, done, status: waiting.append((work, done)))
+    panel.ask()
+    panel.ask()
+    assert len(waiting) == 1 and "still reading" in panel.status.text
+    bench.panels["Calibrate"].open("other.png", encode_png(wafer[0][::-1]))
+    ((work, done),) = waiting
+    done(work())
+    assert "ask again" in panel.status.text and not panel.answer.value
+    panel.ask()
+    work, done = waiting[1]
+    done(work())
+    assert "two monolayers" in panel.answer.value
+
+
 def test_model_without_weights_or_folder_is_said(tmp_path, monkeypatch):
     from qupaint_lib import model
 

@@ -14,7 +14,7 @@ from qupaint_lib.widgets.pictures import sentence
 
 STYLE = """<style>
 .bench { max-width: 100%; }
-.bench .widget-tab > .widget-tab-contents { padding: 8px 2px; overflow: hidden; }
+.bench .widget-tab > .widget-tab-contents { padding: 8px 2px; overflow: clip; }
 .bench .bench-columns { display: flex; flex-flow: row wrap; gap: 12px; align-items: flex-start; }
 .bench .bench-controls { flex: 1 1 300px; min-width: min(100%, 280px); max-width: 420px; }
 .bench .bench-shown { flex: 3 1 420px; min-width: min(100%, 300px); }
@@ -27,16 +27,21 @@ STYLE = """<style>
 .bench .bench-status.bench-error { border-left-color: #d55e00; }
 .bench .bench-status:empty { display: none; }
 .bench .widget-html-content { line-height: 1.4; overflow-wrap: anywhere; }
-.bench select { color-scheme: inherit; }
+.bench select { color-scheme: inherit; appearance: auto; background-image: none !important; }
 body[data-jp-theme-light="false"] .bench { color-scheme: dark; }
 .bench .bench-table { overflow: auto; max-height: 24em; }
 .bench .bench-table table { border-collapse: collapse; font-size: 0.92em; }
 .bench .bench-table th, .bench .bench-table td { padding: 2px 8px; text-align: left;
-  border-bottom: 1px solid #8886; overflow-wrap: normal; }
+  border-bottom: 1px solid #8886; overflow-wrap: normal; white-space: nowrap; }
+.bench .bench-table[aria-label="Claims"] td:nth-child(2) { white-space: normal; min-width: 16em; }
 .bench .bench-upload { display: block; padding: 8px; border: 1px dashed #888; border-radius: 4px;
   color: var(--jp-ui-font-color1, inherit); }
 .bench .bench-upload input { max-width: 100%; color: inherit; }
 .bench pre { white-space: pre-wrap; color: inherit; background: none; }
+@media (max-width: 760px) { /* the colours stay in sight while their sliders move */
+  .bench-optics .bench-shown, .bench-optics .bench-pictures { display: contents; }
+  .bench-optics .bench-pictures > :first-child { order: -1; position: sticky; top: 0; z-index: 1; }
+}
 </style>"""
 _WIDE = {"width": "auto"}
 

@@ -8,13 +8,23 @@ from rendered import LAYERS, SCOPE, center
 
 from qupaint_lib.answers import format_box, to_percent
 from qupaint_lib.errors import ArgumentError
-from qupaint_lib.widgets import Bench, Session, ask, check, draw_boxes, flake_at, load_model
+from qupaint_lib.instruct import Claim
+from qupaint_lib.widgets import (
+    Bench,
+    Checked,
+    Session,
+    ask,
+    check,
+    draw_boxes,
+    flake_at,
+    load_model,
+)
 from qupaint_lib.widgets.bench import PANELS, makes_pages
 from qupaint_lib.widgets.controls import Files
 from qupaint_lib.widgets.panel_ask import claim_rows
 from qupaint_lib.widgets.panel_calibrate import BAR, FLAKE, SUBSTRATE
 from qupaint_lib.widgets.parts import Status, guarded, in_background, table_html
-from qupaint_lib.widgets.pictures import encode_png
+from qupaint_lib.widgets.pictures import encode_png, with_text
 
 
 @pytest.fixture
@@ -266,6 +276,35 @@ def test_work_in_the_background_comes_back_or_is_said():
 
     asyncio.run(both())
     assert got == [3, 4] and "ZeroDivisionError" in status.text
+
+
+def test_words_are_edged_and_stay_in_the_picture():
+    white = np.full((60, 200, 3), 255, np.uint8)
+    for x, y in ((100, 30), (0, 0), (200, 60)):
+        drawn = with_text(white, [(x, y, "12: thick ≥ µm")])
+        rows, columns = np.nonzero((drawn < 60).all(axis=-1))
+        assert drawn.shape == white.shape and len(rows) > 200
+        assert columns.min() >= 0 and columns.max() <= 199
+        wide = np.ptp(columns)
+        if x == 100:
+            middle = wide
+            assert abs(columns.mean() - 100) < 6 and abs(rows.mean() - 30) < 4
+        assert abs(wide - middle) <= 2  # nothing is cut off at a border
+    assert (white == 255).all()
+
+
+def test_claims_are_in_words():
+    for kind, value, words in (
+        ("tone", (False, "much"), "much darker"),
+        ("contrast", (1, -0.0412), "green -4.1%"),
+        ("contrast", -0.5, "-50.0%"),
+        ("border", True, "yes"),
+        ("box", (None, None), "–"),
+        ("oxide thickness", (280.6, "SiO2"), "281, SiO2"),
+    ):
+        claim = Claim("text", kind, value, value, None, "confirmed")
+        ((_, _, _, stated, true),) = claim_rows(Checked("text", (), (), (claim,)))
+        assert stated == true == words
 
 
 def test_tables_escape():

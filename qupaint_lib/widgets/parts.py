@@ -14,7 +14,7 @@ from qupaint_lib.widgets.pictures import sentence
 
 STYLE = """<style>
 .bench { max-width: 100%; }
-.bench .widget-tab > .widget-tab-contents { padding: 8px 2px; overflow: clip; }
+.bench .widget-tab > .widget-tab-contents { padding: 8px 2px; overflow: hidden; }
 .bench .bench-columns { display: flex; flex-flow: row wrap; gap: 12px; align-items: flex-start; }
 .bench .bench-controls { flex: 1 1 300px; min-width: min(100%, 280px); max-width: 420px; }
 .bench .bench-shown { flex: 3 1 420px; min-width: min(100%, 300px); }
@@ -37,10 +37,10 @@ body[data-jp-theme-light="false"] .bench { color-scheme: dark; }
 .bench .bench-upload { display: block; padding: 8px; border: 1px dashed #888; border-radius: 4px;
   color: var(--jp-ui-font-color1, inherit); }
 .bench .bench-upload input { max-width: 100%; color: inherit; }
-.bench pre { white-space: pre-wrap; color: inherit; background: none; }
-@media (max-width: 760px) { /* the colours stay in sight while their sliders move */
+.bench pre { white-space: pre-wrap; word-break: normal; color: inherit; background: none; }
+@media (max-width: 760px) { /* colours above their sliders, curves below */
   .bench-optics .bench-shown, .bench-optics .bench-pictures { display: contents; }
-  .bench-optics .bench-pictures > :first-child { order: -1; position: sticky; top: 0; z-index: 1; }
+  .bench-optics .bench-pictures > :first-child { order: -1; }
 }
 </style>"""
 _WIDE = {"width": "auto"}

@@ -340,7 +340,9 @@ def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{url}/doc/tree/chapter.ipynb?reset"
 
 
-def test_the_same_panels_work_in_jupyterlab(browser: Browser, jupyterlab_url: str) -> None:
+def test_the_same_panels_work_in_jupyterlab(
+    browser: Browser, jupyterlab_url: str, image: Path
+) -> None:
     with visit(browser, jupyterlab_url, DESKTOP, "light", seconds=LOAD_SECONDS) as seen:
         page = seen.page
         page.get_by_text("| Idle").wait_for(timeout=1000 * LOAD_SECONDS)  # the kernel is there
@@ -352,5 +354,25 @@ def test_the_same_panels_work_in_jupyterlab(browser: Browser, jupyterlab_url: st
         handle.focus()
         page.keyboard.press("ArrowRight")
         expect(picture).to_have_attribute("alt", re.compile("on 91 nm SiO2"))
+        panel(page, "Calibrate")
+        open_image(page, image)
+        expect(status(page)).to_contain_text("wafer.png: 480 × 320 pixels")
+        press(page, "Calibrate")
+        expect(status(page)).to_contain_text("white-balance gain")
+        panel(page, "Find")
+        press(page, "Find flakes")
+        expect(status(page)).to_contain_text(f"{len(LAYERS)} thin flakes")
         save_screenshot(page, "lab-bench-jupyterlab")
         calm(seen)
+
+
+def test_plain_voila_shows_the_panels_too(browser: Browser, tmp_path: Path) -> None:
+    """As a reader may type it; its own template asks for an icon font, and for nothing else."""
+    command = ["-m", "voila", str(CHAPTER.relative_to(ROOT)), "--no-browser"]
+    with serving(command, "/voila/static/", tmp_path) as url, bench(browser, url) as seen:
+        page = seen.page
+        pictures = page.locator(".bench-picture:visible")
+        expect(pictures).to_have_count(2)
+        page.get_by_label("material", exact=True).filter(visible=True).select_option("WSe2")
+        expect(pictures.first).to_have_attribute("alt", re.compile("WSe2"))
+        assert all(re.search(r"/fontawesome-free@[^/]*/css/", foreign) for foreign in seen.foreign)

@@ -32,6 +32,7 @@ from qupaint_lib.widgets.pictures import encode_png
 CHAPTER = ROOT / "notebooks" / "11_lab_bench.ipynb"
 START_SECONDS, LOAD_SECONDS = 60, 120  # patience, not a bar: other work may share the machine
 LAYERS = (1, 2, 3, 1, 4, 2)
+expect.set_options(timeout=30_000)  # patience again
 
 
 def free_port() -> int:
@@ -317,16 +318,21 @@ def fits(page: Page, where: str) -> None:
         assert picture.bounding_box()["width"] <= inner, where
 
 
-@pytest.fixture(scope="module")
-def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """JupyterLab over a folder with the chapter, as far as its panels."""
-    folder = tmp_path_factory.mktemp("lab")
+def as_far_as_the_panels(folder: Path) -> Path:
+    """The chapter in a folder of its own, without what follows its panels."""
     chapter = nbformat.read(CHAPTER, as_version=4)
     (last,) = [
         i for i, cell in enumerate(chapter.cells) if "bench" in cell.metadata.get("tags", [])
     ]
     chapter.cells = chapter.cells[: last + 1]
     nbformat.write(chapter, folder / "chapter.ipynb")
+    return folder / "chapter.ipynb"
+
+
+@pytest.fixture(scope="module")
+def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("lab")
+    as_far_as_the_panels(folder)
     options = [
         "--no-browser",
         "--IdentityProvider.token=",
@@ -368,7 +374,7 @@ def test_the_same_panels_work_in_jupyterlab(
 
 def test_plain_voila_shows_the_panels_too(browser: Browser, tmp_path: Path) -> None:
     """As a reader may type it; its own template asks for an icon font, and for nothing else."""
-    command = ["-m", "voila", str(CHAPTER.relative_to(ROOT)), "--no-browser"]
+    command = ["-m", "voila", str(as_far_as_the_panels(tmp_path)), "--no-browser"]
     with serving(command, "/voila/static/", tmp_path) as url, bench(browser, url) as seen:
         page = seen.page
         pictures = page.locator(".bench-picture:visible")

@@ -189,7 +189,7 @@ def test_an_image_is_calibrated_searched_corrected_and_exported(
         press(page, "Correct it")
         expect(status(page)).to_contain_text("Flake 1: 2 layers")
         expect(page.locator(".bench-table:visible")).to_contain_text("corrected")
-        page.get_by_text("Export", exact=True).click()
+        page.locator(".bench").get_by_text("Export", exact=True).click()
         with page.expect_download() as saved:
             press(page, "Export COCO")
         data = json.loads(Path(saved.value.path()).read_text("utf-8"))

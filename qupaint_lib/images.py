@@ -18,6 +18,7 @@ from qupaint_lib.errors import ImageError, QuPaintError, UnknownNameError
 
 MAX_PIXELS = 150_000_000  # a 100-megapixel stitch passes, a decompression bomb does not
 MAX_BYTES = 64_000_000  # of a file that is handed over in memory, as by a browser
+MAX_PAGES = 10_000  # of a TIFF: a file of 64 MB can hold millions of empty ones
 MICROGRAPHS_VARIABLE = "QUPAINT_MICROGRAPHS"
 MICROGRAPHS_URL = (
     "https://raw.githubusercontent.com/Jaluus/MaskTerial/"
@@ -282,6 +283,8 @@ def _read_tiff(file: BinaryIO, name: str | Path, max_pixels: int, page: int) -> 
     import tifffile
 
     with tifffile.TiffFile(file) as tiff:
+        if _has_page(tiff, MAX_PAGES):
+            raise ImageError("path", str(name), f"a TIFF of at most {MAX_PAGES:,} pages")
         pages = len(tiff.pages)
         if not pages:
             raise ImageError("path", str(name), f"{_COMPLETE}; this TIFF holds no image")
@@ -289,6 +292,15 @@ def _read_tiff(file: BinaryIO, name: str | Path, max_pixels: int, page: int) -> 
             raise ImageError("page", page, f"0 to {pages - 1}: the file has {pages}")
         pixels = _read_page(tiff.pages[page], name, max_pixels)
         return ImageFile(pixels, page, pages, _plausible_um(_tiff_pixel_um(tiff, page)))
+
+
+def _has_page(tiff: Any, page: int) -> bool:
+    """Tell whether there is such a page, without looking for those behind it."""
+    try:
+        tiff.pages[page]
+    except IndexError:
+        return False
+    return True
 
 
 def _read_page(page: Any, name: str | Path, max_pixels: int) -> np.ndarray:

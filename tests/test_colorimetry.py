@@ -23,11 +23,24 @@ from qupaint_lib.colorimetry import (
     xyz_matrix,
     xyz_to_lab,
 )
+from qupaint_lib.colorimetry.tables import names, read_table, tables_of_package, write_store
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 
 RNG = np.random.default_rng(0)
 SPECTRA = RNG.uniform(0, 1, (20, 81))
 UNIT_COLORS = arrays(float, (4, 3), elements=st.floats(0, 1))
+
+
+def test_the_stored_tables_are_the_packages(tmp_path):
+    theirs = tables_of_package()
+    kinds = ("camera", "illuminant")
+    assert sorted(theirs) == sorted(f"{kind} {n}" for kind in kinds for n in names(kind))
+    for name, table in theirs.items():
+        wavelength, values = read_table(*name.split(" ", 1))
+        np.testing.assert_array_equal(wavelength, table.wavelengths)
+        np.testing.assert_array_equal(values, table.values)
+    with np.load(write_store(tmp_path / "again.npz")) as again:
+        assert sorted(again) == sorted(theirs)
 
 
 @pytest.mark.parametrize("illuminant", ["D65", "A", "LED-B3"])

@@ -2,6 +2,8 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
+import sys
 
 import imagecodecs
 import numpy as np
@@ -303,6 +305,63 @@ def test_a_huge_tile_is_refused_before_it_is_decoded():
         data[offset : offset + 4] = (65520).to_bytes(4, "little")
     with pytest.raises(ImageError, match="65520"):
         read_image(bytes(data), "a")
+
+
+BOMB = """
+import resource, sys
+from pathlib import Path
+from qupaint_lib.errors import ImageError
+from qupaint_lib.images import read_image
+def peak_mb():
+    unit = 1e3 if sys.platform == "linux" else 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+small, bomb = (Path(name).read_bytes() for name in sys.argv[1:])
+read_image(small, "small.tif")
+before = peak_mb()
+try:
+    read_image(bomb, "bomb.tif")
+except ImageError as error:
+    assert "bomb.tif" in str(error)
+else:
+    raise SystemExit("the bomb was read")
+print(peak_mb() - before)
+"""
+
+
+@pytest.mark.parametrize("compression", ["deflate", "zstd"])
+def test_a_decompression_bomb_is_not_unpacked(tmp_path, compression):
+    """A strip of 17 × 12 pixels that unpacks to 256 MB of zeros."""
+    codec = {"deflate": imagecodecs.zlib_encode, "zstd": imagecodecs.zstd_encode}[compression]
+    small = tiff_bytes(EIGHT, compression=compression)
+    strip, data = codec(bytes(256_000_000), level=1), bytearray(small)
+    with tifffile.TiffFile(io.BytesIO(small)) as tiff:
+        tags = tiff.pages[0].tags
+        for name, value in (("StripOffsets", len(small)), ("StripByteCounts", len(strip))):
+            at, size = tags[name].valueoffset, {3: 2, 4: 4}[tags[name].dtype]
+            assert value < 256**size
+            data[at : at + size] = value.to_bytes(size, "little")
+    (tmp_path / "small.tif").write_bytes(small)
+    (tmp_path / "bomb.tif").write_bytes(bytes(data) + strip)
+    command = [sys.executable, "-c", BOMB, tmp_path / "small.tif", tmp_path / "bomb.tif"]
+    told = subprocess.run(command, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr + told.stdout
+    assert float(told.stdout) < 50  # MB
+
+
+def test_millions_of_pages_are_refused_without_counting_them():
+    """Empty pages of 18 bytes each: a chain of directories with one tag."""
+    number, first = images.MAX_PAGES + 1, 8
+    ifd = np.zeros(number, np.dtype("<u2, <u2, <u2, <u4, <u4, <u4"))
+    ifd["f0"] = ifd["f3"] = 1
+    ifd["f1"], ifd["f2"] = 254, 4  # NewSubfileType, a long
+    ifd["f5"] = first + ifd.itemsize * np.arange(1, number + 1)
+    ifd["f5"][-1] = 0
+    head = b"II*\0" + first.to_bytes(4, "little")
+    with pytest.raises(ImageError, match="10,000 pages"):
+        read_image(head + ifd.tobytes(), "a")
+    with pytest.raises(ImageError) as refused:
+        read_image(head + ifd[: number - 1].tobytes(), "a")
+    assert "pages" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

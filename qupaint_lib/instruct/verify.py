@@ -222,10 +222,16 @@ def _materials(text: str, facts: Facts) -> list[Claim]:
     stack = facts.scene.microscope
     layers = {name for name, _ in (*stack.layers_above, *stack.layers_below)}
     there = {facts.material, stack.oxide, stack.substrate, stack.ambient, *layers}
+    said = _without_others(text)
     return [
-        _claim(text[:60], "material", name, Outcome(name in there, facts.material))
-        for name in names_of_materials(_without_others(text))
+        _claim(_line_with(name, said), "material", name, Outcome(name in there, facts.material))
+        for name in names_of_materials(said)
     ]
+
+
+def _line_with(name: str, text: str) -> str:
+    """Return the line that names a material, or the beginning where it goes by another name."""
+    return next((line for line in text.splitlines() if name in line), text[:60])
 
 
 def _without_others(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -66,6 +67,7 @@ class FolderJob:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
+        self._at_the_end = weakref.finalize(self, _end, self._process)
 
     @property
     def done(self) -> int:
@@ -78,10 +80,8 @@ class FolderJob:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End the work; what is finished stays."""
-        if self.running:
-            self._process.terminate()
-            self._process.wait(timeout=10)
+        """End the work, as the end of the kernel does; what is finished stays."""
+        self._at_the_end()
 
     def report(self) -> str:
         """Return what became of it: flakes found, and files that could not be examined."""
@@ -99,6 +99,12 @@ class FolderJob:
         flakes = from_coco(self.coco_path)
         told = {n: [f for f in some if f.layer_class() is not None] for n, some in flakes.items()}
         return to_csv(told).encode()
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait(timeout=10)
 
 
 def _command(folder: Path, material: str, scope: Path, out: Path, jobs: int) -> Sequence[str]:

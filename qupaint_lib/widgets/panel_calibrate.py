@@ -211,7 +211,7 @@ class CalibratePanel:
         """Show the session as it is now."""
         session, self._showing = self.bench.session, True
         if self.status.text == _BEGIN and session.file is not None:
-            self.status.say(f"{session.name} is open.")
+            self.status.say(f"{session.name} is open: click known flakes, if any, then calibrate.")
         try:
             self.material.value = session.material
             self.oxide.value = round(session.microscope.oxide_thickness_nm, 2)

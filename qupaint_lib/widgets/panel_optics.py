@@ -70,6 +70,7 @@ class OpticsPanel:
         pictures.add_class("bench-pictures")
         controls = [*inputs, self.low, self.high, *buttons, self.status.widget]
         self.widget = columns(controls, [pictures])
+        self.widget.add_class("bench-optics")
         self.draw()
 
     @property

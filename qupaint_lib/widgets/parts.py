@@ -27,16 +27,21 @@ STYLE = """<style>
 .bench .bench-status.bench-error { border-left-color: #d55e00; }
 .bench .bench-status:empty { display: none; }
 .bench .widget-html-content { line-height: 1.4; overflow-wrap: anywhere; }
-.bench select { color-scheme: inherit; }
+.bench select { color-scheme: inherit; appearance: auto; background-image: none !important; }
 body[data-jp-theme-light="false"] .bench { color-scheme: dark; }
 .bench .bench-table { overflow: auto; max-height: 24em; }
 .bench .bench-table table { border-collapse: collapse; font-size: 0.92em; }
 .bench .bench-table th, .bench .bench-table td { padding: 2px 8px; text-align: left;
-  border-bottom: 1px solid #8886; overflow-wrap: normal; }
+  border-bottom: 1px solid #8886; overflow-wrap: normal; white-space: nowrap; }
+.bench .bench-table[aria-label="Claims"] td:nth-child(2) { white-space: normal; min-width: 16em; }
 .bench .bench-upload { display: block; padding: 8px; border: 1px dashed #888; border-radius: 4px;
   color: var(--jp-ui-font-color1, inherit); }
 .bench .bench-upload input { max-width: 100%; color: inherit; }
-.bench pre { white-space: pre-wrap; color: inherit; background: none; }
+.bench pre { white-space: pre-wrap; word-break: normal; color: inherit; background: none; }
+@media (max-width: 760px) { /* colours above their sliders, curves below */
+  .bench-optics .bench-shown, .bench-optics .bench-pictures { display: contents; }
+  .bench-optics .bench-pictures > :first-child { order: -1; }
+}
 </style>"""
 _WIDE = {"width": "auto"}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from qupaint_lib.errors import QuPaintError
@@ -45,20 +48,23 @@ def with_box(
 
 
 def with_text(rgb: np.ndarray, marks: list[tuple[float, float, str]]) -> np.ndarray:
-    """Return an image with words at positions x, y in pixels: white on black outlines."""
-    from cv2 import FONT_HERSHEY_SIMPLEX, LINE_AA, getTextSize, putText
+    """Return an image with words at positions x, y in pixels: white, edged in black."""
+    from PIL import Image, ImageDraw
 
-    drawn = np.ascontiguousarray(rgb).copy()
-    scale = max(max(drawn.shape) / 1500, 0.5)
-    thick = max(1, round(1.6 * scale))
+    picture = Image.fromarray(np.ascontiguousarray(rgb))
+    drawing, font = ImageDraw.Draw(picture), _font(max(round(max(picture.size) / 55), 13))
+    edge = max(2, round(font.size / 8))
     for x, y, text in marks:
-        (width, height), _ = getTextSize(text, FONT_HERSHEY_SIMPLEX, scale, thick)
-        left = int(np.clip(x - width / 2, 2, max(drawn.shape[1] - width - 2, 2)))
-        base = int(np.clip(y + height / 2, height + 2, drawn.shape[0] - 2))
-        for color, extra in (((0, 0, 0), 2), ((255, 255, 255), 0)):
-            font = (FONT_HERSHEY_SIMPLEX, scale, color, thick + extra, LINE_AA)
-            putText(drawn, text, (left, base), *font)
-    return drawn
+        left, top, right, bottom = drawing.textbbox((0, 0), text, font=font, stroke_width=edge)
+        room = picture.width - (right - left), picture.height - (bottom - top)
+        at = [
+            float(np.clip(middle - side / 2, 0, max(most, 0))) - start
+            for middle, side, most, start in zip(
+                (x, y), (right - left, bottom - top), room, (left, top), strict=True
+            )
+        ]
+        drawing.text(at, text, "white", font, stroke_width=edge, stroke_fill="black")
+    return np.asarray(picture)
 
 
 def sentence(error: Exception, name: str = "") -> str:
@@ -71,6 +77,15 @@ def sentence(error: Exception, name: str = "") -> str:
         return str(error)
     kind = type(error).__name__
     return f"This panel met an error that it does not know ({kind}: {error}). The others go on."
+
+
+@cache
+def _font(size: int) -> Any:
+    """Return the font that comes with matplotlib."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf", size)
 
 
 def _encoded(suffix: str, rgb: np.ndarray, options: list[int]) -> bytes:

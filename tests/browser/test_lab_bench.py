@@ -25,12 +25,14 @@ from built_book import ROOT
 from playwright.sync_api import Browser, Page, expect
 from visits import DESKTOP, PHONE, Visit, save_screenshot, visit
 
+from qupaint_lib.answers import parse_answer
 from qupaint_lib.microscope import get_preset, render_layers
 from qupaint_lib.widgets.pictures import encode_png
 
 CHAPTER = ROOT / "notebooks" / "11_lab_bench.ipynb"
 START_SECONDS, LOAD_SECONDS = 60, 120  # patience, not a bar: other work may share the machine
 LAYERS = (1, 2, 3, 1, 4, 2)
+expect.set_options(timeout=30_000)  # patience again
 
 
 def free_port() -> int:
@@ -187,7 +189,7 @@ def test_an_image_is_calibrated_searched_corrected_and_exported(
         press(page, "Correct it")
         expect(status(page)).to_contain_text("Flake 1: 2 layers")
         expect(page.locator(".bench-table:visible")).to_contain_text("corrected")
-        page.get_by_text("Export", exact=True).click()
+        page.locator(".bench").get_by_text("Export", exact=True).click()
         with page.expect_download() as saved:
             press(page, "Export COCO")
         data = json.loads(Path(saved.value.path()).read_text("utf-8"))
@@ -236,6 +238,45 @@ def test_bad_files_are_refused_and_the_panels_go_on(
         calm(seen)
 
 
+def test_the_app_listens_on_loopback_alone(app_url: str) -> None:
+    """127.0.0.2 is this machine too: only who listens on all addresses answers there."""
+    port = int(app_url.rsplit(":", 1)[1])
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_the_shipped_model_answers_and_its_claims_are_marked(
+    browser: Browser, app_url: str, image: Path
+) -> None:
+    """Whatever the weights are worth: an answer comes, boxes are drawn, claims get verdicts."""
+    with bench(browser, app_url) as seen:
+        page = seen.page
+        panel(page, "Calibrate")
+        open_image(page, image)
+        expect(status(page)).to_contain_text("wafer.png")
+        panel(page, "Ask")
+        press(page, "Ask")
+        expect(status(page)).to_contain_text("The model is reading the image")
+        panel(page, "Optics")  # the other panels go on meanwhile
+        pictures = page.locator(".bench-picture:visible")
+        page.get_by_label("material", exact=True).filter(visible=True).select_option("MoS2")
+        expect(pictures.first).to_have_attribute("alt", re.compile("MoS2"))
+        panel(page, "Ask")
+        expect(status(page)).to_contain_text("claims:", timeout=1000 * LOAD_SECONDS)
+        text = page.locator(".bench pre:visible").inner_text()
+        boxes = len(parse_answer(text).boxes)
+        alt = page.locator(".bench-picture:visible").get_attribute("alt")
+        assert text.strip() and f"the answer's {boxes} box" in alt
+        verdicts = page.locator(".bench-table:visible tbody tr td:first-child").all_inner_texts()
+        numbers = re.findall(r"\d+", status(page).inner_text())
+        total, *by_status = (int(number) for number in numbers)
+        assert total == sum(by_status) == len(verdicts) > 0
+        assert {v.split(" ", 1)[1] for v in verdicts} <= {"confirmed", "contradicted", "untestable"}
+        save_screenshot(page, "lab-bench-ask-answer")
+        calm(seen)
+
+
 def test_two_windows_do_not_see_each_others_images(
     browser: Browser, app_url: str, image: Path
 ) -> None:
@@ -277,16 +318,21 @@ def fits(page: Page, where: str) -> None:
         assert picture.bounding_box()["width"] <= inner, where
 
 
-@pytest.fixture(scope="module")
-def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """JupyterLab over a folder with the chapter, as far as its panels."""
-    folder = tmp_path_factory.mktemp("lab")
+def as_far_as_the_panels(folder: Path) -> Path:
+    """The chapter in a folder of its own, without what follows its panels."""
     chapter = nbformat.read(CHAPTER, as_version=4)
     (last,) = [
         i for i, cell in enumerate(chapter.cells) if "bench" in cell.metadata.get("tags", [])
     ]
     chapter.cells = chapter.cells[: last + 1]
     nbformat.write(chapter, folder / "chapter.ipynb")
+    return folder / "chapter.ipynb"
+
+
+@pytest.fixture(scope="module")
+def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("lab")
+    as_far_as_the_panels(folder)
     options = [
         "--no-browser",
         "--IdentityProvider.token=",
@@ -300,7 +346,9 @@ def jupyterlab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{url}/doc/tree/chapter.ipynb?reset"
 
 
-def test_the_same_panels_work_in_jupyterlab(browser: Browser, jupyterlab_url: str) -> None:
+def test_the_same_panels_work_in_jupyterlab(
+    browser: Browser, jupyterlab_url: str, image: Path
+) -> None:
     with visit(browser, jupyterlab_url, DESKTOP, "light", seconds=LOAD_SECONDS) as seen:
         page = seen.page
         page.get_by_text("| Idle").wait_for(timeout=1000 * LOAD_SECONDS)  # the kernel is there
@@ -312,5 +360,25 @@ def test_the_same_panels_work_in_jupyterlab(browser: Browser, jupyterlab_url: st
         handle.focus()
         page.keyboard.press("ArrowRight")
         expect(picture).to_have_attribute("alt", re.compile("on 91 nm SiO2"))
+        panel(page, "Calibrate")
+        open_image(page, image)
+        expect(status(page)).to_contain_text("wafer.png: 480 × 320 pixels")
+        press(page, "Calibrate")
+        expect(status(page)).to_contain_text("white-balance gain")
+        panel(page, "Find")
+        press(page, "Find flakes")
+        expect(status(page)).to_contain_text(f"{len(LAYERS)} thin flakes")
         save_screenshot(page, "lab-bench-jupyterlab")
         calm(seen)
+
+
+def test_plain_voila_shows_the_panels_too(browser: Browser, tmp_path: Path) -> None:
+    """As a reader may type it; its own template asks for an icon font, and for nothing else."""
+    command = ["-m", "voila", str(as_far_as_the_panels(tmp_path)), "--no-browser"]
+    with serving(command, "/voila/static/", tmp_path) as url, bench(browser, url) as seen:
+        page = seen.page
+        pictures = page.locator(".bench-picture:visible")
+        expect(pictures).to_have_count(2)
+        page.get_by_label("material", exact=True).filter(visible=True).select_option("WSe2")
+        expect(pictures.first).to_have_attribute("alt", re.compile("WSe2"))
+        assert all(re.search(r"/fontawesome-free@[^/]*/css/", foreign) for foreign in seen.foreign)

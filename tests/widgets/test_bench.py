@@ -8,13 +8,23 @@ from rendered import LAYERS, SCOPE, center
 
 from qupaint_lib.answers import format_box, to_percent
 from qupaint_lib.errors import ArgumentError
-from qupaint_lib.widgets import Bench, Session, ask, check, draw_boxes, flake_at, load_model
+from qupaint_lib.instruct import Claim
+from qupaint_lib.widgets import (
+    Bench,
+    Checked,
+    Session,
+    ask,
+    check,
+    draw_boxes,
+    flake_at,
+    load_model,
+)
 from qupaint_lib.widgets.bench import PANELS, makes_pages
 from qupaint_lib.widgets.controls import Files
 from qupaint_lib.widgets.panel_ask import claim_rows
 from qupaint_lib.widgets.panel_calibrate import BAR, FLAKE, SUBSTRATE
 from qupaint_lib.widgets.parts import Status, guarded, in_background, table_html
-from qupaint_lib.widgets.pictures import encode_png
+from qupaint_lib.widgets.pictures import encode_png, with_text
 
 
 @pytest.fixture
@@ -221,6 +231,24 @@ def test_the_ask_panel_tells_what_is_missing_and_checks_any_text(bench, monkeypa
     assert "two monolayers" in panel.answer.value and model.asked
 
 
+def test_an_answer_is_not_held_against_another_image(bench, wafer, monkeypatch):
+    panel, waiting = bench.panels["Ask"], []
+    panel.model = ("", Model("There are two monolayers."))
+    later = "qupaint_lib.widgets.panel_ask.in_background"
+    monkeypatch.setattr(later, lambda work, done, status: waiting.append((work, done)))
+    panel.ask()
+    panel.ask()
+    assert len(waiting) == 1 and "still reading" in panel.status.text
+    bench.panels["Calibrate"].open("other.png", encode_png(wafer[0][::-1]))
+    ((work, done),) = waiting
+    done(work())
+    assert "ask again" in panel.status.text and not panel.answer.value
+    panel.ask()
+    work, done = waiting[1]
+    done(work())
+    assert "two monolayers" in panel.answer.value
+
+
 def test_model_without_weights_or_folder_is_said(tmp_path, monkeypatch):
     from qupaint_lib import model
 
@@ -248,6 +276,35 @@ def test_work_in_the_background_comes_back_or_is_said():
 
     asyncio.run(both())
     assert got == [3, 4] and "ZeroDivisionError" in status.text
+
+
+def test_words_are_edged_and_stay_in_the_picture():
+    white = np.full((60, 200, 3), 255, np.uint8)
+    for x, y in ((100, 30), (0, 0), (200, 60)):
+        drawn = with_text(white, [(x, y, "12: thick ≥ µm")])
+        rows, columns = np.nonzero((drawn < 60).all(axis=-1))
+        assert drawn.shape == white.shape and len(rows) > 200
+        assert columns.min() >= 0 and columns.max() <= 199
+        wide = np.ptp(columns)
+        if x == 100:
+            middle = wide
+            assert abs(columns.mean() - 100) < 6 and abs(rows.mean() - 30) < 4
+        assert abs(wide - middle) <= 2  # nothing is cut off at a border
+    assert (white == 255).all()
+
+
+def test_claims_are_in_words():
+    for kind, value, words in (
+        ("tone", (False, "much"), "much darker"),
+        ("contrast", (1, -0.0412), "green -4.1%"),
+        ("contrast", -0.5, "-50.0%"),
+        ("border", True, "yes"),
+        ("box", (None, None), "–"),
+        ("oxide thickness", (280.6, "SiO2"), "281, SiO2"),
+    ):
+        claim = Claim("text", kind, value, value, None, "confirmed")
+        ((_, _, _, stated, true),) = claim_rows(Checked("text", (), (), (claim,)))
+        assert stated == true == words
 
 
 def test_tables_escape():

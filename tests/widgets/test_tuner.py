@@ -146,3 +146,18 @@ def test_charts_show_the_colours_and_move():
     again = [pixels(png) for png in TunerCharts().draw(seen, 250, title)]
     for one, other in zip(then, again, strict=True):  # nothing of the first drawing is left
         assert (one != other).any(axis=-1).mean() < 0.12  # axes may keep their limits
+
+
+def test_nothing_is_laid_out_twice(monkeypatch):
+    """Whatever moves, frames and titles are drawn once; the pictures are those of a new chart."""
+    charts = TunerCharts()
+    charts.draw(look(Tuning(microscope=on(90))), 90, "graphene")
+    with monkeypatch.context() as patched:
+        for chart in charts._laid_out:
+            patched.setattr(chart.canvas, "draw", None)  # a second layout would call it
+        for layers in ((1, 12), (3, 3), (2, 7)):
+            seen = look(Tuning("MoS2", layers, on(285), (560.0, 40.0)))
+            kept = charts.draw(seen, 285, "MoS2")
+    for chart in charts._laid_out:
+        chart._frame = chart._still = None
+    assert kept == charts.draw(seen, 285, "MoS2")

@@ -2,19 +2,19 @@
 
 Spectra and sensitivities are sampled on `WAVELENGTH_NM` unless told otherwise; the rendering
 integral is the sum of Eq. 3, one product with a (W, 3) matrix. RGB stands on the last axis. The
-data (CIE 1931, illuminants, cameras) are colour-science's. NumPy in, NumPy out; torch in, torch out
-for everything but the data themselves.
+data (CIE 1931, illuminants, cameras) are colour-science's, kept in `tables`. NumPy in, NumPy out;
+torch in, torch out for everything but the data themselves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from qupaint_lib._arrays import as_float, check_finite, check_triplets, namespace
+from qupaint_lib.colorimetry.tables import CIE_1931, names, read_table
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 
 Array = Any  # numpy.ndarray or torch.Tensor
@@ -27,8 +27,6 @@ RGB_TO_XYZ = np.array(
     [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
 )
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
-CIE_1931 = "CIE 1931"
-_OBSERVERS = {CIE_1931: "CIE 1931 2 Degree Standard Observer"}
 _PLANCK_C2_NM_K = 1.438776877e7  # hc/k, CODATA 2018
 
 
@@ -59,9 +57,7 @@ class GaussianCamera:
 
 def camera_names() -> list[str]:
     """Return the names of the observers and cameras that `sensitivities` knows."""
-    from colour import MSDS_CAMERA_SENSITIVITIES
-
-    return [*_OBSERVERS, *MSDS_CAMERA_SENSITIVITIES]
+    return names("camera")
 
 
 def sensitivities(
@@ -85,7 +81,7 @@ def sensitivities(
     if isinstance(camera, GaussianCamera):
         peaks, sigma = np.array(camera.peaks_nm), np.array(camera.fwhm_nm) / np.sqrt(8 * np.log(2))
         return np.exp(-((wavelength[:, None] - peaks) ** 2) / (2 * sigma**2))
-    grid, values = _camera_table(camera)
+    grid, values = _table("camera", camera)
     columns = [np.interp(wavelength, grid, column, left=0, right=0) for column in values.T]
     return np.stack(columns, axis=-1)
 
@@ -117,7 +113,7 @@ def illuminant_power(
     wavelength = np.asarray(wavelength_nm, dtype=np.float64)
     if not isinstance(illuminant, str):
         return _planck(wavelength, illuminant) / _planck(560.0, illuminant)
-    grid, power = _illuminant_table(illuminant)
+    grid, power = _table("illuminant", illuminant)
     if wavelength.min() < grid[0] or wavelength.max() > grid[-1]:
         value = (float(wavelength.min()), float(wavelength.max()))
         raise ArgumentError("wavelength_nm", value, f"{illuminant}: {grid[0]:g}–{grid[-1]:g} nm")
@@ -295,24 +291,8 @@ def _planck(wavelength_nm: np.ndarray | float, temperature_k: float) -> np.ndarr
     return wavelength_nm**-5.0 / np.expm1(_PLANCK_C2_NM_K / (wavelength_nm * temperature_k))
 
 
-@cache
-def _camera_table(name: str) -> tuple[np.ndarray, np.ndarray]:
-    from colour import MSDS_CAMERA_SENSITIVITIES, MSDS_CMFS
-
-    if name in _OBSERVERS:
-        table = MSDS_CMFS[_OBSERVERS[name]]
-    elif name in MSDS_CAMERA_SENSITIVITIES:
-        table = MSDS_CAMERA_SENSITIVITIES[name]
-    else:
-        raise UnknownNameError("camera", name, camera_names())
-    return table.wavelengths.copy(), table.values.copy()
-
-
-@cache
-def _illuminant_table(name: str) -> tuple[np.ndarray, np.ndarray]:
-    from colour import SDS_ILLUMINANTS
-
-    if name not in SDS_ILLUMINANTS:
-        raise UnknownNameError("illuminant", name, SDS_ILLUMINANTS)
-    table = SDS_ILLUMINANTS[name]
-    return table.wavelengths.copy(), table.values.copy()
+def _table(kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    known = names(kind)
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return read_table(kind, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from qupaint_lib._arrays import namespace
 from qupaint_lib.colorimetry import delta_e_76, linear_rgb_to_lab, srgb_to_linear
 from qupaint_lib.errors import ArgumentError
-from qupaint_lib.microscope.background import check_image
+from qupaint_lib.microscope.background import as_floats, check_codes
 
 Array = Any  # numpy.ndarray or torch.Tensor
 
@@ -54,11 +55,15 @@ def patch_scores(
     ArgumentError
         Patches that do not divide the size; a region of another shape, or an empty one.
     """
-    image = check_image(image)
+    image = check_codes(image)
     check_patches(size, patch)
-    codes = _patch_codes(resize(image, size), patch)
+    resized = image if image.shape[:2] == tuple(size) else resize(as_floats(image), size)
+    codes = _patch_codes(resized, patch)
     medians = _patch_medians(codes)
-    color = _median(codes) if background is None else _background_color(image, background)
+    if background is not None:
+        color = _background_color(image, background)
+    else:
+        color = _counted_median(resized) if resized.dtype == np.uint8 else _median(codes)
     scores = color_scores(medians, color, transfer_exponent)
     return scores.reshape(size[0] // patch[0], size[1] // patch[1])
 
@@ -170,10 +175,14 @@ def check_patches(size: tuple[int, int], patch: tuple[int, int]) -> None:
 
 
 def _patch_codes(image: np.ndarray, patch: tuple[int, int]) -> np.ndarray:
-    """Return a copy of the codes, patch by patch, (3, K, patch pixels) float32."""
+    """Return a copy of the codes, patch by patch, (3, K, patch pixels) float32.
+
+    Those of 8 bits stay whole numbers, as uint16, which are the quickest to sort.
+    """
     (height, width), (h, w) = image.shape[:2], patch
     blocks = image.reshape(height // h, h, width // w, w, 3).transpose(4, 0, 2, 1, 3)
-    return blocks.astype(np.float32, order="C").reshape(3, -1, h * w)
+    kind = np.uint16 if image.dtype == np.uint8 else np.float32
+    return blocks.astype(kind, order="C").reshape(3, -1, h * w)
 
 
 def _patch_medians(codes: np.ndarray) -> np.ndarray:
@@ -183,12 +192,33 @@ def _patch_medians(codes: np.ndarray) -> np.ndarray:
     """
     codes.sort(axis=-1)
     count = codes.shape[-1]
-    return (codes[..., (count - 1) // 2].T.astype(np.float64) + codes[..., count // 2].T) / 2
+    middle = codes[..., [(count - 1) // 2, count // 2]].T  # (2, K, 3)
+    return _between(middle.astype(np.uint8) if codes.dtype == np.uint16 else middle)
+
+
+def _between(middle: np.ndarray) -> np.ndarray:
+    """Return the means of the middle two codes (2, …), float64."""
+    return as_floats(middle).astype(np.float64).sum(axis=0) / 2
 
 
 def _median(codes: np.ndarray) -> np.ndarray:
     """Return the median of each channel, (3,), of codes (3, …)."""
     return np.array([_middle(channel) for channel in codes.reshape(3, -1)])
+
+
+def _counted_median(image: np.ndarray) -> np.ndarray:
+    """Return the median of each channel of an 8-bit image, (3,), by how often each code occurs."""
+    import cv2
+
+    parts = np.array_split(image, image.size // 2**24 + 1)  # OpenCV's counts are float32
+    counts = [
+        sum(cv2.calcHist([p], [c], None, [256], [0, 256]).ravel().astype(int) for p in parts)
+        for c in range(3)
+    ]
+    pixels = image.shape[0] * image.shape[1]
+    ranks = [(pixels - 1) // 2, pixels // 2]
+    found = [np.searchsorted(np.cumsum(number), ranks, side="right") for number in counts]
+    return _between(np.array(found, dtype=np.uint8).T)
 
 
 def _middle(values: np.ndarray) -> float:
@@ -199,7 +229,10 @@ def _middle(values: np.ndarray) -> float:
     """
     count = len(values)
     lower, upper = (count - 1) // 2, count // 2
-    sample = np.sort(values[:: max(count // 4096, 1)])
+    step = max(count // 4096, 1)
+    while math.gcd(step, count) > 1:  # or it would meet the same rank of every sorted patch
+        step += 1
+    sample = np.sort(values[::step])
     low, high = sample[int(0.45 * len(sample))], sample[int(0.55 * len(sample))]
     below = np.count_nonzero(values < low)
     inside = np.sort(values[(values >= low) & (values <= high)])
@@ -220,4 +253,4 @@ def _background_color(image: np.ndarray, background: np.ndarray) -> np.ndarray:
         raise ArgumentError("background", background.shape, f"a region {image.shape[:2]}")
     if not background.any():
         raise ArgumentError("background", "no pixel", "a region of bare substrate")
-    return np.median(image[background], axis=0).astype(np.float64)
+    return np.median(as_floats(image[background]), axis=0).astype(np.float64)

@@ -60,10 +60,8 @@ def patch_scores(
     resized = image if image.shape[:2] == tuple(size) else resize(as_floats(image), size)
     codes = _patch_codes(resized, patch)
     medians = _patch_medians(codes)
-    if background is not None:
-        color = _background_color(image, background)
-    else:
-        color = _counted_median(resized) if resized.dtype == np.uint8 else _median(codes)
+    median = background is None
+    color = _median(resized, codes) if median else _background_color(image, background)
     scores = color_scores(medians, color, transfer_exponent)
     return scores.reshape(size[0] // patch[0], size[1] // patch[1])
 
@@ -175,14 +173,22 @@ def check_patches(size: tuple[int, int], patch: tuple[int, int]) -> None:
 
 
 def _patch_codes(image: np.ndarray, patch: tuple[int, int]) -> np.ndarray:
-    """Return a copy of the codes, patch by patch, (3, K, patch pixels) float32.
+    """Return the codes patch by patch, (3, K, patch pixels), as whole numbers in the same order.
 
-    Those of 8 bits stay whole numbers, as uint16, which are the quickest to sort.
+    Those of 8 bits as uint16; of others the bits of a float32, which are in order from 0 upwards.
+    Whole numbers sort quicker.
     """
     (height, width), (h, w) = image.shape[:2], patch
     blocks = image.reshape(height // h, h, width // w, w, 3).transpose(4, 0, 2, 1, 3)
     kind = np.uint16 if image.dtype == np.uint8 else np.float32
-    return blocks.astype(kind, order="C").reshape(3, -1, h * w)
+    codes = blocks.astype(kind, order="C").reshape(3, -1, h * w)
+    return codes if kind == np.uint16 else codes.view(np.int32)
+
+
+def _mean_code(pair: np.ndarray) -> np.ndarray:
+    """Return the means of two codes (2, …), float64, of whole numbers as in `_patch_codes`."""
+    codes = pair.view(np.float32) if pair.dtype == np.int32 else as_floats(pair.astype(np.uint8))
+    return codes.astype(np.float64).sum(axis=0) / 2
 
 
 def _patch_medians(codes: np.ndarray) -> np.ndarray:
@@ -192,22 +198,18 @@ def _patch_medians(codes: np.ndarray) -> np.ndarray:
     """
     codes.sort(axis=-1)
     count = codes.shape[-1]
-    middle = codes[..., [(count - 1) // 2, count // 2]].T  # (2, K, 3)
-    return _between(middle.astype(np.uint8) if codes.dtype == np.uint16 else middle)
+    return _mean_code(codes[..., [(count - 1) // 2, count // 2]].T)
 
 
-def _between(middle: np.ndarray) -> np.ndarray:
-    """Return the means of the middle two codes (2, …), float64."""
-    return as_floats(middle).astype(np.float64).sum(axis=0) / 2
+def _median(image: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the median of each channel, (3,), of an image whose `_patch_codes` these are."""
+    if image.dtype == np.uint8:
+        return _mean_code(_counted_middle(image).T)
+    return _mean_code(np.array([_middle(channel) for channel in codes.reshape(3, -1)]).T)
 
 
-def _median(codes: np.ndarray) -> np.ndarray:
-    """Return the median of each channel, (3,), of codes (3, …)."""
-    return np.array([_middle(channel) for channel in codes.reshape(3, -1)])
-
-
-def _counted_median(image: np.ndarray) -> np.ndarray:
-    """Return the median of each channel of an 8-bit image, (3,), by how often each code occurs."""
+def _counted_middle(image: np.ndarray) -> np.ndarray:
+    """Return the middle two codes of each channel of an 8-bit image, (3, 2), by counting all."""
     import cv2
 
     parts = np.array_split(image, image.size // 2**24 + 1)  # OpenCV's counts are float32
@@ -217,28 +219,27 @@ def _counted_median(image: np.ndarray) -> np.ndarray:
     ]
     pixels = image.shape[0] * image.shape[1]
     ranks = [(pixels - 1) // 2, pixels // 2]
-    found = [np.searchsorted(np.cumsum(number), ranks, side="right") for number in counts]
-    return _between(np.array(found, dtype=np.uint8).T)
+    return np.array([np.searchsorted(np.cumsum(n), ranks, side="right") for n in counts])
 
 
-def _middle(values: np.ndarray) -> float:
-    """Return the median of values (N,), exactly.
+def _middle(values: np.ndarray) -> np.ndarray:
+    """Return the middle two of values (N,).
 
     Only those between two quantiles of a sample are sorted: `numpy.partition` takes several times
     as long on processors whose compressing stores are slow.
     """
     count = len(values)
-    lower, upper = (count - 1) // 2, count // 2
+    middle = np.array([(count - 1) // 2, count // 2])
     step = max(count // 4096, 1)
     while math.gcd(step, count) > 1:  # or it would meet the same rank of every sorted patch
         step += 1
     sample = np.sort(values[::step])
-    low, high = sample[int(0.45 * len(sample))], sample[int(0.55 * len(sample))]
+    low, high = sample[int(0.46 * len(sample))], sample[int(0.54 * len(sample))]
     below = np.count_nonzero(values < low)
-    inside = np.sort(values[(values >= low) & (values <= high)])
-    if not (below <= lower and upper < below + len(inside)):
-        return float(np.median(values.astype(np.float64)))
-    return (float(inside[lower - below]) + float(inside[upper - below])) / 2
+    inside = values[(values >= low) & (values <= high)]
+    if not (below <= middle[0] and middle[1] < below + len(inside)):
+        return np.partition(values, middle)[middle]
+    return np.sort(inside)[middle - below]
 
 
 def _background_color(image: np.ndarray, background: np.ndarray) -> np.ndarray:

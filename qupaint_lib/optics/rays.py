@@ -14,6 +14,7 @@ References: Born & Wolf, Principles of Optics, §1.6; Byrnes, arXiv 1603.02720.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def cone(stack: Stack, polarization: str, numerical_aperture: float, nodes: int 
     s² from 0 to NA²: Gauss–Legendre nodes in s².
     """
     nodes = _enough_nodes(stack, numerical_aperture) if nodes is None else nodes
-    x, weights = np.polynomial.legendre.leggauss(nodes)
+    x, weights = _gauss_legendre(nodes)
     s = numerical_aperture * np.sqrt((1 + x) / 2)
     shares = {"s": 0.5, "p": 0.5} if polarization == "unpolarized" else {polarization: 1.0}
     return [
@@ -104,6 +105,12 @@ def cone(stack: Stack, polarization: str, numerical_aperture: float, nodes: int 
         for s_i, w_i in zip(s, weights, strict=True)
         for pol, share in shares.items()
     ]
+
+
+@cache
+def _gauss_legendre(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights, computed once for each number of them."""
+    return np.polynomial.legendre.leggauss(nodes)
 
 
 def single_ray(stack: Stack, polarization: str, angle_deg: float) -> list[Ray]:

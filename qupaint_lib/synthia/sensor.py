@@ -204,7 +204,9 @@ def unit_noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 def noise_variance(code: np.ndarray, floor: float, slope: float) -> np.ndarray:
     """Return the variance of the noise, in codes², at codes 0 to 255."""
-    return np.float32(floor) + np.float32(slope) * code
+    variance = np.float32(slope) * code
+    variance += np.float32(floor)
+    return variance
 
 
 def expose(codes: np.ndarray, conditions: Conditions, clip_level: float, seed: int) -> np.ndarray:
@@ -252,17 +254,17 @@ def _with_noise(codes: np.ndarray, conditions: Conditions, seed: int) -> np.ndar
 def _mosaic(codes: np.ndarray, conditions: Conditions, seed: int) -> np.ndarray:
     """Return what the photosites tell, (H, W) uint16: a channel each, with its noise."""
     sites = np.empty(codes.shape[1:], np.float32)
-    deviation = np.empty_like(sites)
-    laws = _noise_laws(conditions)
-    for row in (0, 1):
-        for column in (0, 1):
-            channel = _MOSAIC[row][column]
-            where = np.s_[row::2, column::2]
-            sites[where] = codes[channel][where]
-            deviation[where] = np.sqrt(noise_variance(sites[where], *laws[channel]))
-    if conditions.read_noise or conditions.shot_noise:
-        deviation *= unit_noise(sites.shape, seed)
-        sites += deviation
+    noisy = conditions.read_noise or conditions.shot_noise
+    noise = unit_noise(sites.shape, seed) if noisy else None
+    laws = np.array(_noise_laws(conditions), dtype=np.float32)
+    for row, channels in enumerate(_MOSAIC):
+        part = sites[row::2]
+        for column, channel in enumerate(channels):
+            part[:, column::2] = codes[channel, row::2, column::2]
+        if noisy:
+            deviation = np.sqrt(noise_variance(part, *laws[np.resize(channels, part.shape[1])].T))
+            deviation *= noise[row::2]
+            part += deviation
     sites += np.float32(_DARK + 0.5 / _STEPS)
     sites *= np.float32(_STEPS)
     return np.clip(sites, 0, 65535, out=sites).astype(np.uint16)

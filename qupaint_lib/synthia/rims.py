@@ -73,8 +73,9 @@ def draw_rims(
             height, *[_MARGIN_PX] * 4, cv2.BORDER_REPLICATE
         )  # cut, not a side
         height = cv2.GaussianBlur(height, (0, 0), _WIDTH_PX)
-        across = (cv2.Sobel(height, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
-        slope = cv2.magnitude(*across) * np.float32(np.sqrt(2 * np.pi) * _WIDTH_PX)
+        dx, dy = (cv2.Sobel(height, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
+        slope = np.sqrt(dx * dx + dy * dy)  # cv2.magnitude's last bit depends on where arrays lie
+        slope *= np.float32(np.sqrt(2 * np.pi) * _WIDTH_PX)
         top, left, shape = top - _MARGIN_PX, left - _MARGIN_PX, height.shape
         part = light[:, max(top, 0) : top + shape[0], max(left, 0) : left + shape[1]]
         slope = slope[max(-top, 0) :, max(-left, 0) :][: part.shape[1], : part.shape[2]]

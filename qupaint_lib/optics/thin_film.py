@@ -10,7 +10,7 @@ import numpy as np
 from qupaint_lib._arrays import as_complex, as_float, check_finite, is_torch, namespace, to_numpy
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.optics.rays import Array, Ray, Stack, amplitudes, cone, ray_reflectance, single_ray
-from qupaint_lib.optics.sweeps import grid_reflectance, is_grid, sweep_reflectance
+from qupaint_lib.optics.sweeps import SHORTEST_SWEEP, grid_reflectance, is_grid, sweep_reflectance
 
 POLARIZATIONS = ("s", "p", "unpolarized")
 
@@ -114,7 +114,7 @@ def _mean_over(rays: list[Ray], stack: Stack) -> Array:
     of_ray = ray_reflectance
     if not is_torch(stack.xp):
         swept = [layer for layer, d in enumerate(stack.thicknesses) if d.size > 1]
-        if len(swept) == 1:
+        if len(swept) == 1 and stack.thicknesses[swept[0]].size >= SHORTEST_SWEEP:
             of_ray = partial(sweep_reflectance, layer=swept[0])
         elif is_grid(stack):
             of_ray = grid_reflectance

@@ -8,6 +8,7 @@ that a side runs through: sides lie up to a fifth of a pixel further out than th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -83,13 +84,14 @@ def rasterise(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> Crystal
     """
     import cv2
 
-    polygons = [np.asarray(polygon, dtype=np.float64) for polygon in polygons]
-    every = np.concatenate(polygons)
-    low = np.maximum(np.floor(every.min(axis=0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(every.max(axis=0)).astype(int) + 1, shape[::-1])
-    if (low >= high).any():
+    every = [np.asarray(polygon, dtype=np.float64) for polygon in polygons]
+    every = every[0] if len(every) == 1 else np.concatenate(every)
+    low = [max(math.floor(least) - 1, 0) for least in every.min(axis=0).tolist()]
+    high = every.max(axis=0).tolist()
+    high = [min(math.ceil(most) + 1, size) for most, size in zip(high, shape[::-1], strict=True)]
+    width, height = int(high[0] - low[0]), int(high[1] - low[1])
+    if width <= 0 or height <= 0:
         return None
-    width, height = map(int, high - low)
     fine = np.zeros((height * FINENESS, width * FINENESS), dtype=np.uint8)
     # A sub-pixel is filled where its centre lies inside; centres are whole numbers to fillPoly.
     every = np.round(((every - low) * FINENESS - 0.5) * (1 << _SHIFT)).astype(np.int32)
@@ -98,7 +100,7 @@ def rasterise(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> Crystal
         corners = every[start : start + len(polygon)]
         cv2.fillPoly(fine, [corners], number, shift=_SHIFT)
         start += len(polygon)
-    corner_xy = (int(low[0]), int(low[1]))
+    corner_xy = (low[0], low[1])
     for _ in range(_PASSES):
         labels, edge, shares = _shared(fine, len(polygons) + 1)
         found = tuple(_regions(labels, corner_xy, len(polygons)))

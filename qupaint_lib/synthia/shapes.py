@@ -130,9 +130,10 @@ def cut(polygon: Polygon, normal: complex, distance: float) -> Polygon:
     kept = []
     for k, (z, height) in enumerate(zip(polygon, heights, strict=True)):
         before, previous = polygon[k - 1], heights[k - 1]
-        if (height <= 0) != (previous <= 0):
+        near = height <= 0
+        if near != (previous <= 0):
             kept.append(before + (z - before) * (previous / (previous - height)))
-        if height <= 0:
+        if near:
             kept.append(z)
     return kept
 

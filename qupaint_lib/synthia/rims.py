@@ -79,6 +79,7 @@ def draw_rims(
         top, left, shape = top - _MARGIN_PX, left - _MARGIN_PX, height.shape
         part = light[:, max(top, 0) : top + shape[0], max(left, 0) : left + shape[1]]
         slope = slope[max(-top, 0) :, max(-left, 0) :][: part.shape[1], : part.shape[2]]
+        dim = {depth: np.exp(slope * np.float32(-depth * factor)) for depth in set(_DEPTH)}
         for plane, depth in zip(part, _DEPTH, strict=True):
-            plane *= np.exp(slope * np.float32(-depth * factor))
+            plane *= dim[depth]
     return light

@@ -266,7 +266,8 @@ def _mosaic(codes: np.ndarray, conditions: Conditions, seed: int) -> np.ndarray:
         for column, channel in enumerate(channels):
             part[:, column::2] = codes[channel, row::2, column::2]
         if noisy:
-            deviation = np.sqrt(noise_variance(part, *laws[:, np.resize(channels, part.shape[1])]))
+            law = laws[:, np.array(channels)[np.arange(part.shape[1]) % 2]]  # of every column
+            deviation = np.sqrt(noise_variance(part, *law))
             deviation *= noise[row::2]
             part += deviation
     sites += np.float32(_DARK + 0.5 / _STEPS)

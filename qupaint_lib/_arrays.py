@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -58,6 +59,8 @@ def check_finite(argument: str, value: Any, *, minimum: float | None = None) -> 
     ArgumentError
         Names the argument, the first offending number and what is allowed.
     """
+    if type(value) is float and math.isfinite(value) and (minimum is None or value >= minimum):
+        return
     allowed = "finite numbers" if minimum is None else f"finite numbers of at least {minimum:g}"
     array = to_numpy(value)
     wrong = ~np.isfinite(array)

@@ -103,6 +103,25 @@ def test_the_image_is_resized():
     np.testing.assert_allclose(shrunk, exact, atol=0.2)
 
 
+@pytest.mark.parametrize("shape", [(448, 448), (63, 49), (1344, 1792)])
+@pytest.mark.parametrize("values", ["all", "two", "clipped"])
+@pytest.mark.parametrize("bits", [8, 32])
+def test_the_background_is_numpys_median(shape, values, bits):
+    """Two values: the middle two differ, or all pixels between two quantiles are alike."""
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    if values == "two":
+        image = np.where(np.arange(image.size).reshape(image.shape) % 2, 200, 17).astype(np.uint8)
+    if values == "clipped":
+        image = np.maximum(image, 250).astype(np.uint8)
+    if bits == 32:
+        image = image.astype(np.float32) / 255
+    median = np.median(image.reshape(-1, 3).astype(np.float64), axis=0) / (255 if bits == 8 else 1)
+    options = {"size": shape, "patch": (7, 7)}
+    expected = patch_scores(image, background=median, **options)
+    np.testing.assert_allclose(patch_scores(image, **options), expected, atol=1e-5)
+
+
 def test_8_bit_codes_and_floats_give_the_same_map():
     codes = np.round(NOISE * 255).astype(np.uint8)
     np.testing.assert_allclose(patch_scores(codes), patch_scores(codes / 255), atol=1e-4)

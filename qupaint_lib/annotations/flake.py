@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -245,6 +246,6 @@ def _check_layers(argument: str, value: object) -> None:
 
 def _floats(argument: str, value: object, length: int) -> tuple[float, ...]:
     numbers = tuple(float(v) for v in value)
-    if len(numbers) != length or not np.isfinite(numbers).all():
+    if len(numbers) != length or not all(map(math.isfinite, numbers)):
         raise ArgumentError(argument, value, f"{length} finite numbers")
     return numbers

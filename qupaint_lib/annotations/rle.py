@@ -60,14 +60,17 @@ def encode(
         raise ArgumentError("corner_xy", (left, top), allowed)
     used = np.flatnonzero(mask.any(axis=0))  # columns beside the mask cost nothing
     mask, left = (mask[:, used[0] : used[-1] + 1], left + used[0]) if used.size else (mask, left)
-    columns = np.zeros((mask.shape[1], mask.shape[0] + 2), dtype=bool)
-    columns[:, 1:-1] = mask.T
-    column, row = np.nonzero(columns[:, 1:] != columns[:, :-1])  # where runs begin and end, in turn
-    edges = (column + left) * size[0] + row + top
-    inner = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1  # on into the next column
-    if inner.size:
+    step = mask.shape[0] + 1
+    columns = np.zeros(1 + mask.shape[1] * step, dtype=bool)  # a 0 before and after every column
+    columns[1:].reshape(-1, step)[:, :-1] = mask.T
+    edges = np.flatnonzero(columns[1:] != columns[:-1])  # where runs begin and end, in turn
+    edges += edges // step * (size[0] - step) + (left * size[0] + top)
+    if mask.shape[0] == size[0]:
+        inner = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1  # on into the next column
         edges = np.delete(edges, np.concatenate([inner, inner + 1]))
-    return from_runs(np.diff(edges, prepend=0, append=size[0] * size[1]), size)
+    ends = np.concatenate([[0], edges, [size[0] * size[1]]])
+    lengths = ends[1:] - ends[:-1]
+    return Rle(size, _compress(lengths if lengths[-1] else lengths[:-1]))
 
 
 def decode(rle: Rle) -> np.ndarray:
@@ -166,11 +169,11 @@ def _fill(lengths: np.ndarray) -> np.ndarray:
 def _compress(lengths: np.ndarray) -> bytes:
     values = lengths.copy()
     values[3:] -= lengths[1:-2]
-    shifts = 5 * np.arange(1 + int(np.abs(values).max(initial=0)).bit_length() // 5)
-    groups = values[:, None] >> shifts  # (number, group)
-    negative = groups & _NEGATIVE != 0
-    complete = (groups >> 5) == np.where(negative, -1, 0)  # the rest is only the sign
-    needed = np.cumsum(complete, axis=1) <= 1
-    needed[:, 1:] &= ~complete[:, :-1]
-    codes = (groups & _FIVE_BITS) + np.where(complete, 0, _CONTINUES) + _FIRST_CHARACTER
+    size = values ^ (values >> 63)  # as many bits as the number has without its sign
+    shifts = 5 * np.arange(1 + int(size.max(initial=0)).bit_length() // 5)
+    longer = (size[:, None] >> (shifts + 4)) > 0  # (number, group): more than the sign follows
+    codes = ((values[:, None] >> shifts) & _FIVE_BITS) + _FIRST_CHARACTER
+    codes += _CONTINUES * longer
+    needed = np.ones(longer.shape, dtype=bool)
+    needed[:, 1:] = longer[:, :-1]
     return codes[needed].astype(np.uint8).tobytes()

@@ -83,11 +83,27 @@ def check_image(image: np.ndarray) -> np.ndarray:
     ImageError
         Not (H, W, 3), smaller than 32 × 32, NaN, or codes outside [0, 1].
     """
+    return as_floats(check_codes(image))
+
+
+def as_floats(codes: np.ndarray) -> np.ndarray:
+    """Return codes in [0, 1] of 8-bit ones, and floats as they are."""
+    return codes.astype(np.float32) / 255 if codes.dtype == np.uint8 else codes
+
+
+def check_codes(image: np.ndarray) -> np.ndarray:
+    """Return an image as it is, 8-bit or floats, after checking that it is one.
+
+    Raises
+    ------
+    ImageError
+        Not (H, W, 3), smaller than 32 × 32, NaN, or codes outside [0, 1].
+    """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < 32:
         raise ImageError("image", image.shape, "an array (H, W, 3) of at least 32 × 32 pixels")
     if image.dtype == np.uint8:
-        return image.astype(np.float32) / 255
+        return image
     if not np.issubdtype(image.dtype, np.floating):
         raise ImageError("image", str(image.dtype), "floats in [0, 1], or 8-bit codes")
     low, high = float(image.min()), float(image.max())

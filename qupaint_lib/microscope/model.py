@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -191,7 +192,13 @@ def palette(
         One row per layer count, scaled so that R(λ) ≡ 1 is (1, 1, 1).
     """
     spectra = layer_reflectance(material, layer_counts, microscope)
-    return spectrum_to_rgb(spectra, rgb_matrix(microscope.camera, microscope.illuminant))
+    return spectrum_to_rgb(spectra, _rgb_matrix(microscope.camera, microscope.illuminant))
+
+
+@lru_cache(maxsize=64)
+def _rgb_matrix(camera: str | GaussianCamera, illuminant: str | float) -> np.ndarray:
+    """Return `rgb_matrix`, kept for the palettes of one microscope."""
+    return rgb_matrix(camera, illuminant)
 
 
 def layer_contrast(

@@ -14,6 +14,9 @@ References: Born & Wolf, Principles of Optics, §1.6; Byrnes, arXiv 1603.02720.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,10 +73,22 @@ def round_trip(stack: Stack, u: Array, thickness: Array) -> Array:
 def amplitudes(stack: Stack, ray: Ray) -> tuple[Array, Array]:
     """Return (reflected, incident) amplitudes above the stack, S + (W,), up to a common factor."""
     u = normal_indices(stack, ray)
-    rho = interfaces(stack, u, ray.polarization)
+    return _amplitudes(stack, u, round_trips(stack, u), ray.polarization)
+
+
+def round_trips(stack: Stack, u: list[Array]) -> list[Array]:
+    """Return z of every layer."""
+    pairs = zip(u[1:-1], stack.thicknesses, strict=True)
+    return [round_trip(stack, u_layer, thickness) for u_layer, thickness in pairs]
+
+
+def _amplitudes(
+    stack: Stack, u: list[Array], z: list[Array], polarization: str
+) -> tuple[Array, Array]:
+    rho = interfaces(stack, u, polarization)
     a, b = rho[-1], stack.xp.ones_like(rho[-1])
-    for layer in reversed(range(len(stack.thicknesses))):
-        az = a * round_trip(stack, u[layer + 1], stack.thicknesses[layer])
+    for layer in reversed(range(len(z))):
+        az = a * z[layer]
         a, b = rho[layer] * b + az, b + rho[layer] * az
     return a, b
 
@@ -83,10 +98,15 @@ def power(amplitude: Array) -> Array:
     return amplitude.real**2 + amplitude.imag**2
 
 
-def ray_reflectance(stack: Stack, ray: Ray) -> Array:
-    """Return R = |a|² / |b|² for one ray, S + (W,)."""
-    reflected, incident = amplitudes(stack, ray)
-    return power(reflected) / power(incident)
+def ray_reflectances(stack: Stack, rays: list[Ray]) -> Iterator[Array]:
+    """Yield R = |a|² / |b|² of each ray, S + (W,); neighbours of one direction share its phases."""
+    for _, same in groupby(rays, key=lambda ray: id(ray.transverse_index)):
+        u = z = None
+        for ray in same:
+            u = u or normal_indices(stack, ray)
+            z = z or round_trips(stack, u)
+            reflected, incident = _amplitudes(stack, u, z, ray.polarization)
+            yield power(reflected) / power(incident)
 
 
 def cone(stack: Stack, polarization: str, numerical_aperture: float, nodes: int | None) -> list:
@@ -96,14 +116,20 @@ def cone(stack: Stack, polarization: str, numerical_aperture: float, nodes: int 
     s² from 0 to NA²: Gauss–Legendre nodes in s².
     """
     nodes = _enough_nodes(stack, numerical_aperture) if nodes is None else nodes
-    x, weights = np.polynomial.legendre.leggauss(nodes)
+    x, weights = _gauss_legendre(nodes)
     s = numerical_aperture * np.sqrt((1 + x) / 2)
     shares = {"s": 0.5, "p": 0.5} if polarization == "unpolarized" else {polarization: 1.0}
     return [
-        Ray(float(s_i), pol, float(w_i) / 2 * share)
-        for s_i, w_i in zip(s, weights, strict=True)
+        Ray(s_i, pol, w_i / 2 * share)
+        for s_i, w_i in zip(s.tolist(), weights.tolist(), strict=True)
         for pol, share in shares.items()
     ]
+
+
+@cache
+def _gauss_legendre(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights, computed once for each number of them."""
+    return np.polynomial.legendre.leggauss(nodes)
 
 
 def single_ray(stack: Stack, polarization: str, angle_deg: float) -> list[Ray]:

@@ -18,6 +18,7 @@ from qupaint_lib.optics.rays import (
 
 _TOLERANCE = 1e-13
 _FIRST_NODES = 32
+SHORTEST_SWEEP = 4 * _FIRST_NODES  # that interpolation makes cheaper
 
 
 def sweep_reflectance(stack: Stack, ray: Ray, layer: int) -> np.ndarray:

@@ -9,8 +9,16 @@ import numpy as np
 
 from qupaint_lib._arrays import as_complex, as_float, check_finite, is_torch, namespace, to_numpy
 from qupaint_lib.errors import ArgumentError
-from qupaint_lib.optics.rays import Array, Ray, Stack, amplitudes, cone, ray_reflectance, single_ray
-from qupaint_lib.optics.sweeps import grid_reflectance, is_grid, sweep_reflectance
+from qupaint_lib.optics.rays import (
+    Array,
+    Ray,
+    Stack,
+    amplitudes,
+    cone,
+    ray_reflectances,
+    single_ray,
+)
+from qupaint_lib.optics.sweeps import SHORTEST_SWEEP, grid_reflectance, is_grid, sweep_reflectance
 
 POLARIZATIONS = ("s", "p", "unpolarized")
 
@@ -111,14 +119,15 @@ def contrast(reflectance_flake: Array, reflectance_substrate: Array) -> Array:
 
 def _mean_over(rays: list[Ray], stack: Stack) -> Array:
     """Return the weighted mean reflectance over rays, by the cheapest of three equal ways."""
-    of_ray = ray_reflectance
+    of_ray = None
     if not is_torch(stack.xp):
         swept = [layer for layer, d in enumerate(stack.thicknesses) if d.size > 1]
-        if len(swept) == 1:
+        if len(swept) == 1 and stack.thicknesses[swept[0]].size >= SHORTEST_SWEEP:
             of_ray = partial(sweep_reflectance, layer=swept[0])
         elif is_grid(stack):
             of_ray = grid_reflectance
-    return sum(ray.weight * of_ray(stack, ray) for ray in rays)
+    values = (of_ray(stack, ray) for ray in rays) if of_ray else ray_reflectances(stack, rays)
+    return sum(ray.weight * value for ray, value in zip(rays, values, strict=True))
 
 
 def _checked_stack(

@@ -17,10 +17,7 @@ _SHIFT = 4  # fractional bits of the coordinates that are drawn
 
 
 def draw_debris(light: np.ndarray, debris: Sequence[Debris]) -> np.ndarray:
-    """Return light (3, H, W) float32 with debris on it, in the order in which it lies."""
-    if not debris:
-        return light
-    light = light.copy()
+    """Return light (3, H, W) float32, the same array, with debris on it in the order it lies."""
     for piece in debris:
         if piece.kind == "specks":
             _draw_specks(light, piece)

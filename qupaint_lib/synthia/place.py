@@ -22,6 +22,7 @@ CELL_PX = 2
 TRIES = 60
 
 _MARGIN = 2  # cells
+_AROUND = np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)
 
 
 class Footprint(NamedTuple):
@@ -112,14 +113,16 @@ def footprint(polygons: Sequence[np.ndarray]) -> Footprint:
     """
     import cv2
 
-    corners = [np.floor(p.view(np.float64) / CELL_PX).astype(np.int32) for p in polygons]
-    corners = [c.reshape(-1, 2) for c in corners]
-    every = corners[0] if len(corners) == 1 else np.concatenate(corners)
-    low, high = every.min(axis=0), every.max(axis=0)
-    width, height = (high - low + 1).tolist()
-    cells = np.zeros((height, width), dtype=np.uint8)
-    for corner in corners:  # filled up to and with the cells along its sides
-        cv2.fillPoly(cells, [corner - low], 1)
+    every = polygons[0] if len(polygons) == 1 else np.concatenate(polygons)
+    every = np.floor(every.view(np.float64) / CELL_PX).astype(np.int32).reshape(-1, 2)
+    low = every.min(axis=0)
+    every -= low
+    width, height = every.max(axis=0).tolist()
+    cells = np.zeros((height + 1, width + 1), dtype=np.uint8)
+    start = 0
+    for polygon in polygons:  # filled up to and with the cells along its sides
+        cv2.fillPoly(cells, [every[start : start + len(polygon)]], 1)
+        start += len(polygon)
     return Footprint(tuple(low.tolist()), cells.view(bool))
 
 
@@ -139,7 +142,7 @@ def take(ground: np.ndarray, foot: Footprint, shift: tuple[int, int] = (0, 0)) -
         return
     left, top = (max(corner + by, 0) - m for corner, by in zip(foot.corner_xy, shift, strict=True))
     wide = cv2.copyMakeBorder(inside.view(np.uint8), m, m, m, m, cv2.BORDER_CONSTANT)
-    wide = cv2.dilate(wide, np.ones((2 * m + 1, 2 * m + 1), np.uint8)).view(bool)
+    wide = cv2.dilate(wide, _AROUND).view(bool)
     part, cells = _windows(ground, Footprint((left, top), wide), (0, 0))
     part |= cells
 

@@ -123,13 +123,26 @@ def draw_flakes(scene: Scene, colors: Mapping[int, Sequence[float]]) -> np.ndarr
     counts = sorted(colors)
     index = layer_map(scene, counts)
     table = np.array([colors[n] for n in counts], dtype=np.float32)
-    planes = np.stack([np.take(column, index) for column in np.ascontiguousarray(table.T)])
+    planes = _look_up(np.ascontiguousarray(table.T), index)
     for crystal, raster in _seen(scene):
         rows = np.searchsorted(counts, [t.layer_count for t in crystal.terraces])
         y, x = np.divmod(raster.edge, raster.labels.shape[1])
         y, x = y + raster.corner_xy[1], x + raster.corner_xy[0]
         below = np.where(raster.labels.ravel()[raster.edge] > 0, table[0][:, None], planes[:, y, x])
         planes[:, y, x] = raster.shares[:, 0] * below + (raster.shares[:, 1:] @ table[rows]).T
+    return planes
+
+
+def _look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the numbers (3, H, W) of a table (3, N) at an index (H, W)."""
+    import cv2
+
+    planes = np.empty((3, *index.shape), np.float32)
+    if table.shape[1] > 256:
+        return np.take(table, index, axis=1, out=planes, mode="clip")
+    table, index = np.pad(table, ((0, 0), (0, 256 - table.shape[1]))), index.astype(np.uint8)
+    for column, plane in zip(table, planes, strict=True):
+        cv2.LUT(index, column, dst=plane)
     return planes
 
 

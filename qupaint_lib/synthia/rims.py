@@ -63,20 +63,23 @@ def draw_rims(
             continue
         height = table[raster.labels]
         height.flat[raster.edge] = raster.shares @ table
-        flat = 1 - np.float32(dull) * height**_DULL_POWER
+        (left, top), size = raster.corner_xy, height.shape
+        if dull:
+            flat = 1 - np.float32(dull) * height**_DULL_POWER
+            here = light[:, top : top + size[0], left : left + size[1]]
+            for plane, most in zip(here, white.tolist(), strict=True):
+                np.minimum(plane, np.where(flat < 1 - _VISIBLE, most * flat, plane), out=plane)
         height = cv2.copyMakeBorder(
             height, *[_MARGIN_PX] * 4, cv2.BORDER_REPLICATE
         )  # cut, not a side
         height = cv2.GaussianBlur(height, (0, 0), _WIDTH_PX)
-        across = (cv2.Sobel(height, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
-        slope = cv2.magnitude(*across) * np.float32(np.sqrt(2 * np.pi) * _WIDTH_PX)
-        (left, top), shape = raster.corner_xy, height.shape
-        here = light[:, top : top + flat.shape[0], left : left + flat.shape[1]]
-        for plane, most in zip(here, white.tolist(), strict=True):
-            np.minimum(plane, np.where(flat < 1 - _VISIBLE, most * flat, plane), out=plane)
-        top, left = top - _MARGIN_PX, left - _MARGIN_PX
+        dx, dy = (cv2.Sobel(height, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
+        slope = np.sqrt(dx * dx + dy * dy)  # cv2.magnitude's last bit depends on where arrays lie
+        slope *= np.float32(np.sqrt(2 * np.pi) * _WIDTH_PX)
+        top, left, shape = top - _MARGIN_PX, left - _MARGIN_PX, height.shape
         part = light[:, max(top, 0) : top + shape[0], max(left, 0) : left + shape[1]]
         slope = slope[max(-top, 0) :, max(-left, 0) :][: part.shape[1], : part.shape[2]]
+        dim = {depth: np.exp(slope * np.float32(-depth * factor)) for depth in set(_DEPTH)}
         for plane, depth in zip(part, _DEPTH, strict=True):
-            plane *= np.exp(slope * np.float32(-depth * factor))
+            plane *= dim[depth]
     return light

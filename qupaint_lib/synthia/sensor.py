@@ -95,16 +95,20 @@ def blur(
     """
     import cv2
 
-    blurred = light.copy()
+    blurred = np.empty_like(light)
     remaining = np.sqrt(np.maximum(np.square(sigmas) - PIXEL_VARIANCE, 0)).tolist()
     shifts = (color_shift_px[:2], (0.0, 0.0), color_shift_px[2:])
-    for plane, sigma, share, shift in zip(blurred, remaining, veil, shifts, strict=True):
+    for sharp, plane, sigma, share, shift in zip(
+        light, blurred, remaining, veil, shifts, strict=True
+    ):
         if any(shift):
-            plane[:] = shifted(plane, max(sigma, SMALLEST_BLUR_PX), shift)
+            sharp = shifted(sharp, max(sigma, SMALLEST_BLUR_PX), shift)
         elif sigma >= SMALLEST_BLUR_PX:
-            plane[:] = gaussian(plane, sigma)
+            sharp = gaussian(sharp, sigma)
         if share:
-            cv2.addWeighted(plane, 1 - share, _veil(plane), share, 0, dst=plane)
+            cv2.addWeighted(sharp, 1 - share, _veil(sharp), share, 0, dst=plane)
+        else:
+            plane[:] = sharp
     return blurred
 
 
@@ -204,7 +208,9 @@ def unit_noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 def noise_variance(code: np.ndarray, floor: float, slope: float) -> np.ndarray:
     """Return the variance of the noise, in codes², at codes 0 to 255."""
-    return np.float32(floor) + np.float32(slope) * code
+    variance = np.float32(slope) * code
+    variance += np.float32(floor)
+    return variance
 
 
 def expose(codes: np.ndarray, conditions: Conditions, clip_level: float, seed: int) -> np.ndarray:
@@ -229,7 +235,7 @@ def expose(codes: np.ndarray, conditions: Conditions, clip_level: float, seed: i
         image = cv2.convertScaleAbs(cv2.subtract(image, (_STEPS * _DARK,) * 3), alpha=1 / _STEPS)
     else:
         image = to_image(_with_noise(codes, conditions, seed))
-    return np.minimum(image, np.uint8(round(255 * clip_level)), out=image)
+    return cv2.threshold(image, round(255 * clip_level), 0, cv2.THRESH_TRUNC, dst=image)[1]
 
 
 def _noise_laws(conditions: Conditions) -> list[tuple[float, float]]:
@@ -252,17 +258,18 @@ def _with_noise(codes: np.ndarray, conditions: Conditions, seed: int) -> np.ndar
 def _mosaic(codes: np.ndarray, conditions: Conditions, seed: int) -> np.ndarray:
     """Return what the photosites tell, (H, W) uint16: a channel each, with its noise."""
     sites = np.empty(codes.shape[1:], np.float32)
-    deviation = np.empty_like(sites)
-    laws = _noise_laws(conditions)
-    for row in (0, 1):
-        for column in (0, 1):
-            channel = _MOSAIC[row][column]
-            where = np.s_[row::2, column::2]
-            sites[where] = codes[channel][where]
-            deviation[where] = np.sqrt(noise_variance(sites[where], *laws[channel]))
-    if conditions.read_noise or conditions.shot_noise:
-        deviation *= unit_noise(sites.shape, seed)
-        sites += deviation
+    noisy = conditions.read_noise or conditions.shot_noise
+    noise = unit_noise(sites.shape, seed) if noisy else None
+    laws = np.array(_noise_laws(conditions), dtype=np.float32).T
+    for row, channels in enumerate(_MOSAIC):
+        part = sites[row::2]
+        for column, channel in enumerate(channels):
+            part[:, column::2] = codes[channel, row::2, column::2]
+        if noisy:
+            law = laws[:, np.array(channels)[np.arange(part.shape[1]) % 2]]  # of every column
+            deviation = np.sqrt(noise_variance(part, *law))
+            deviation *= noise[row::2]
+            part += deviation
     sites += np.float32(_DARK + 0.5 / _STEPS)
     sites *= np.float32(_STEPS)
     return np.clip(sites, 0, 65535, out=sites).astype(np.uint16)

@@ -42,7 +42,7 @@ def outline(rng: np.random.Generator, habit: Habit, area_px: float, axis: float)
     size = 4.0
     corners = [complex(x, y) * size for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     for side in range(count):
-        angle = 2 * math.pi * (side + rng.uniform(-0.35, 0.35)) / count
+        angle = 2 * math.pi * (side + _between(rng, -0.35, 0.35)) / count
         normal = _direction(rng, habit, axis, axis + angle)
         corners = cut(corners, normal, math.exp(0.3 * rng.standard_normal()))
     stretch = math.exp(abs(rng.normal(math.log(habit.elongation), 0.45)))
@@ -66,9 +66,9 @@ def terraces(rng: np.random.Generator, habit: Habit, border: Polygon, axis: floa
     for _ in range(min(rng.poisson(mean), 12)):
         part = border
         for _ in range(1 + (rng.random() < 0.4) + (rng.random() < 0.15)):
-            normal = _direction(rng, habit, axis, rng.uniform(0, 2 * math.pi))
+            normal = _direction(rng, habit, axis, _between(rng, 0, 2 * math.pi))
             ahead = max((z * normal.conjugate()).real for z in border)
-            part = cut(part, normal, rng.uniform(-0.8, 0.75) * min(ahead, reach))
+            part = cut(part, normal, _between(rng, -0.8, 0.75) * min(ahead, reach))
             if len(part) < 3:
                 break
         if len(part) >= 3 and area(part) > 0.03 * size:
@@ -130,21 +130,21 @@ def cut(polygon: Polygon, normal: complex, distance: float) -> Polygon:
     kept = []
     for k, (z, height) in enumerate(zip(polygon, heights, strict=True)):
         before, previous = polygon[k - 1], heights[k - 1]
-        if (height <= 0) != (previous <= 0):
+        near = height <= 0
+        if near != (previous <= 0):
             kept.append(before + (z - before) * (previous / (previous - height)))
-        if height <= 0:
+        if near:
             kept.append(z)
     return kept
 
 
 def area(polygon: Polygon) -> float:
     """Return the area that a polygon encloses."""
-    return 0.5 * abs(
-        sum(
-            polygon[k - 1].real * z.imag - polygon[k - 1].imag * z.real
-            for k, z in enumerate(polygon)
-        )
-    )
+    double, before = 0.0, polygon[-1]
+    for z in polygon:
+        double += before.real * z.imag - before.imag * z.real
+        before = z
+    return 0.5 * abs(double)
 
 
 def to_points(polygon: Polygon, center: complex) -> tuple[tuple[float, float], ...]:
@@ -163,6 +163,11 @@ def _direction(rng: np.random.Generator, habit: Habit, axis: float, angle: float
     return cmath.exp(1j * angle)
 
 
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Return what `rng.uniform` does, to the last bit, in a fraction of the time."""
+    return low + (high - low) * rng.random()
+
+
 def _thin_count(rng: np.random.Generator) -> int:
     """Return 1 to 4 layers, fewer of the thicker."""
     return 1 + int(rng.random() ** 1.4 * THIN_MAX)
@@ -177,7 +182,7 @@ def _frayed(rng: np.random.Generator, habit: Habit, corners: Polygon) -> Polygon
         chance = rng.random()
         if length > 2 * _TEAR_STEP_PX:
             if chance < habit.torn / 2:
-                result += _bow(a, side, rng.uniform(-0.15, 0.15))
+                result += _bow(a, side, _between(rng, -0.15, 0.15))
             elif chance < habit.torn:
                 result += _tear(rng, a, side, length)
             elif chance < habit.torn + habit.notched:
@@ -207,6 +212,6 @@ def _tear(rng: np.random.Generator, a: complex, side: complex, length: float) ->
 def _notch(rng: np.random.Generator, a: complex, side: complex, length: float) -> Polygon:
     """Return the corners of a wedge that is missing from a side."""
     first, second, third = sorted(rng.uniform(0.05, 0.95, 3).tolist())
-    depth = min(rng.uniform(0.1, 0.4), 0.7 * abs(a) / length)
+    depth = min(_between(rng, 0.1, 0.4), 0.7 * abs(a) / length)
     inward = depth if (side * 1j * a.conjugate()).real < 0 else -depth
     return [a + side * first, a + side * complex(second, inward), a + side * third]

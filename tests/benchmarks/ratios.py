@@ -1,10 +1,14 @@
-"""A workload beside a peer's: what every benchmark measures, and how its ratio is stated."""
+"""A workload beside a peer's: what every benchmark measures, and how its ratio is stated.
+
+Both are timed in turn and in processor time, so that a neighbour or a slower clock meets both.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
+from time import process_time
 
-OUR_ROUNDS = 15
-_medians = {}
+TURN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -18,24 +22,39 @@ class Case:
     bar: float
     stretch: float | None = None
     scale: float = 1
-    rounds: int = 3
+    rounds: int = 5
 
     def __str__(self):
         return f"{self.workload} | {self.peer_name}"
 
 
-def measure(case, who, benchmark):
-    """Time one side of a case, and return its median in seconds."""
-    benchmark.group = case.workload
-    rounds = OUR_ROUNDS if who == "ours" else case.rounds
-    benchmark.pedantic(getattr(case, who), rounds=rounds, warmup_rounds=1)
-    _medians[case, who] = benchmark.stats.stats.median
-    return _medians[case, who]
+def seconds(function):
+    """Return the processor time of a call."""
+    start = process_time()
+    function()
+    return process_time() - start
+
+
+def turn(function):
+    """Return the median of as many calls as fit in a turn, of one at least: mostly warm ones."""
+    times = [seconds(function)]
+    while sum(times) < TURN_S:
+        times.append(seconds(function))
+    return median(times)
+
+
+def medians(case):
+    """Return the medians of ours and of the peer in seconds; rounds of both in turn."""
+    case.ours(), case.peer()  # warm
+    rounds = [(turn(case.ours), turn(case.peer)) for _ in range(case.rounds)]
+    ours, peer = map(median, zip(*rounds, strict=True))
+    return ours, peer * case.scale
 
 
 def ratio(case, rows):
-    """Add a case's row to the table, and return how many times faster ours is."""
-    ours, peer = _medians[case, "ours"], _medians[case, "peer"] * case.scale
+    """Measure a case, add its row to the table, and return how many times faster ours is."""
+    ours, peer = medians(case)
+    print(f"{case}: {1e3 * ours:.2f} ms, {peer / ours:.2f} times as fast, bar {case.bar}")
     sample = f"peer timed on 1/{case.scale:.0f} of the workload"
     rows.append(
         {

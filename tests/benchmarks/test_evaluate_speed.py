@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from ratios import Case, measure, ratio
+from ratios import Case, ratio
 
 from qupaint_lib.evaluate import detection_metrics
 
@@ -81,12 +81,6 @@ def test_both_find_the_same_figures():
     found, peer = ours(), pycocotools()
     figures = [found.ap.value, found.ap50.value, found.ap75.value]
     np.testing.assert_allclose(figures, peer[:3], rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("who", ["peer", "ours"])
-def test_time(case, who, benchmark):
-    measure(case, who, benchmark)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -7,7 +7,7 @@ single `rgb2lab` of the whole image.
 
 import numpy as np
 import pytest
-from ratios import Case, measure, ratio
+from ratios import Case, ratio
 from skimage.color import rgb2lab
 
 from qupaint_lib.microscope import PRESETS, render_layers
@@ -62,12 +62,6 @@ def test_both_compute_the_same_map():
     np.testing.assert_allclose(
         our_paper_map() * np.ptp(span), scikit_image_paper_map() * np.ptp(span), atol=1e-2
     )
-
-
-@pytest.mark.parametrize("who", ["ours", "peer"])
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_time(case, who, benchmark):
-    assert measure(case, who, benchmark) > 0  # the bars are test_ratio's
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -12,7 +12,7 @@ import pytest
 import tmm
 import tmm_fast
 import torch
-from ratios import Case, measure, ratio
+from ratios import Case, ratio
 
 from qupaint_lib.colorimetry import WAVELENGTH_NM, rgb_matrix, spectrum_to_rgb, xyz_matrix
 from qupaint_lib.materials import refractive_index
@@ -185,13 +185,6 @@ def test_colors_agree():
 
 def test_gradients_agree():
     np.testing.assert_allclose(our_gradient(), tmm_fast_gradient(), atol=1e-10)
-
-
-# The measurements, ours and the peer's in turn, then the ratios.
-@pytest.mark.parametrize("who", ["ours", "peer"])
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_time(case, who, benchmark):
-    assert measure(case, who, benchmark) > 0  # the bars are test_ratio's
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -11,7 +11,7 @@ from io import BytesIO
 from itertools import count
 
 import pytest
-from ratios import Case, measure, ratio
+from ratios import Case, ratio
 
 from qupaint_lib.microscope import get_preset
 from qupaint_lib.widgets import Tuning, look
@@ -64,12 +64,6 @@ CASES = [
 def test_both_draw_pictures_of_one_size():
     for ours, peers in zip(our_move(), matplotlib_redraw(), strict=True):
         assert ours[:24] == peers[:24]  # PNG, its width and height
-
-
-@pytest.mark.parametrize("who", ["ours", "peer"])
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_time(case, who, benchmark):
-    assert measure(case, who, benchmark) > 0  # the bars are test_ratio's
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

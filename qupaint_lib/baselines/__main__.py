@@ -15,6 +15,7 @@ NAME is one of
   rt-detrv2     a detector of boxes
   mask2former   a detector of masks, MaskTerial's family
   internvl      the small model without PIA and PAD
+  nano          the small model that comes with the library, as it is
 and DATASET the folder of a data set that python -m qupaint_lib.instruct made. FOLDER gets model,
 predictions.json and, at last, record.json with figures, intervals, budget and versions. On a GPU:
   python -m qupaint_lib.baselines rt-detrv2 --data qmat --minutes 240 --size full --out run
@@ -72,9 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=20.0, help="of processor time (%(default)s)")
     add("--size", default="small", help="small, or full for a GPU (%(default)s)")
     add("--backbone", help="folder with pretrained weights of a full detector's backbone")
-    add(
-        "--bench", help="benchmark in QF-Bench's layout (default: qf-bench-synthetic's test images)"
-    )
+    add("--bench", help="benchmark to score on (default: qf-bench-synthetic's test images)")
     add("--images", type=int, help="look at so many of its test images only")
     add("--seed", type=int, default=0, help="of weights, order and views (%(default)s)")
     return parser

@@ -179,10 +179,8 @@ def _read_mask2former(model: Any, pixels: torch.Tensor) -> list[tuple[np.ndarray
     classes = output.class_queries_logits.float().softmax(dim=-1)[..., :-1]  # none comes last
     inside = masks > MASK_THRESHOLD
     sure = (masks * inside).sum(dim=(2, 3)) / inside.sum(dim=(2, 3)).clamp(min=1)
-    found = []
-    for shown, p in zip(
-        inside.cpu().numpy(), (classes * sure[..., None]).cpu().numpy(), strict=True
-    ):
+    chances, found = classes * sure[..., None], []
+    for shown, p in zip(inside.cpu().numpy(), chances.cpu().numpy(), strict=True):
         there = shown.any(axis=(1, 2))
         found.append((np.array([_box_of(m) for m in shown[there]]).reshape(-1, 4), p[there]))
     return found

@@ -132,9 +132,7 @@ def fit_detector(
                 group["lr"] = config.learning_rate * rate_at(budget.share)
             loss = detector.loss(model, list(islice(stream, config.batch_size)))
             if not torch.isfinite(loss):
-                raise TrainingError(
-                    "loss", loss.item(), f"finite, which it was not at step {steps}"
-                )
+                raise TrainingError("loss", loss.item(), f"finite; it was not at step {steps}")
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)

@@ -31,6 +31,7 @@ _COMPONENTS = 6
 _PIXELS, _PER_FLAKE = 20_000, 40  # contrasts of a class that are kept, and of one flake
 _READ_SHARE = 0.7  # of the budget goes into reading images
 _LEAST_PX = 30
+_AROUND = np.ones((5, 5), dtype=np.uint8)  # pixels that an edge is blurred over
 _FLOOR = 1e-5  # of variances
 
 
@@ -172,7 +173,7 @@ def _contrasts(
     row: Mapping[str, Any], rng: np.random.Generator
 ) -> list[tuple[tuple[str, str], np.ndarray]]:
     """Return contrasts (n, 3) of pixels of each flake of a row, and of its substrate."""
-    from scipy.ndimage import binary_dilation, binary_erosion
+    import cv2
 
     flakes = [flake for flake in flakes_of(row) if flake.layer_class() is not None]
     try:
@@ -181,8 +182,9 @@ def _contrasts(
         return []
     found, free = [], np.ones(contrasts.shape[1:], dtype=bool)
     for flake in flakes:
-        free &= ~binary_dilation(flake.mask, iterations=2)
-        inner = binary_erosion(flake.mask, iterations=2)
+        mask = flake.mask.astype(np.uint8)
+        free &= cv2.dilate(mask, _AROUND) == 0
+        inner = cv2.erode(mask, _AROUND) > 0
         places = np.argwhere(inner if inner.any() else flake.mask)
         found.append(((row["material"], flake.layer_class()), places))
     found.append(((BARE, BARE), np.argwhere(free)))

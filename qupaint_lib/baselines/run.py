@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qupaint_lib._files import write_text
+from qupaint_lib._files import read_json, write_text
 from qupaint_lib._git import git_state
 from qupaint_lib.baselines.costs import count_flops
 from qupaint_lib.baselines.detectors import DETECTORS
@@ -34,6 +34,7 @@ from qupaint_lib.evaluate import (
     to_json,
 )
 from qupaint_lib.evaluate.synthetic import NAME, VERSION, synthetic_images
+from qupaint_lib.model import QuPaint, load_nano, nano_folder
 from qupaint_lib.train import Images
 
 RECORD, PREDICTIONS = "record.json", "predictions.json"
@@ -49,7 +50,8 @@ class Options:
     Attributes
     ----------
     data : path or None
-        Folder of `build_dataset`, whose split ``train`` is learned from; the finder needs none.
+        Folder of `build_dataset`, whose split ``train`` is learned from; what is not trained here
+        needs none.
     minutes : float
         Budget of processor time for the training; on a GPU, by the clock.
     size : str
@@ -131,14 +133,14 @@ def run_baseline(
     if out.exists() and any(out.iterdir()):
         raise ArgumentError("out", str(out), "a new or empty folder")
     images = None
-    if name != "finder":
+    if name not in UNTRAINED:
         if options.data is None:
             raise ArgumentError("data", None, "the folder of a data set of qupaint_lib.instruct")
         images = Images(Path(options.data) / "train")
     trained = BASELINES[name](images, out / "model", options, progress)
     with TemporaryDirectory() as folder:
         if benchmark is None:
-            benchmark = test_images(Path(folder) / "bench", options.images)
+            benchmark = scored_images(Path(folder) / "bench", options.images)
         found = trained.predict(benchmark, progress)
     save_predictions(found, out / PREDICTIONS, model=name)
     record = {
@@ -146,7 +148,7 @@ def run_baseline(
         "size": options.size,
         "benchmark": about_benchmark(benchmark),
         "training": {
-            "budget_minutes": options.minutes if trained.training else 0.0,
+            "budget_minutes": None if name in UNTRAINED else options.minutes,
             **trained.training,
             "images": None if images is None else len(images),
             "seed": options.seed,
@@ -161,7 +163,7 @@ def run_baseline(
     return record
 
 
-def test_images(out: str | Path, images: int | None = None) -> Benchmark:
+def scored_images(out: str | Path, images: int | None = None) -> Benchmark:
     """Draw the images of qf-bench-synthetic that are scored: its splits *seen* and *unseen*."""
     numbers = [about["number"] for about in synthetic_images() if about["split"] in TEST_SPLITS]
     return build_synthetic(out, numbers=spread(numbers, images))
@@ -201,7 +203,7 @@ def _origin(name: str, options: Options) -> dict[str, Any]:
     """Return what made a record: commit, versions, and the command."""
     commit, dirty = git_state(Path(__file__).parent)
     words = [f"python -m qupaint_lib.baselines {name}", "--out FOLDER"]
-    if name != "finder":
+    if name not in UNTRAINED:
         words += ["--data DATASET", f"--minutes {options.minutes:g}", f"--size {options.size}"]
         words += [f"--seed {options.seed}"]
     if options.images is not None:
@@ -254,14 +256,32 @@ def _internvl(images: Any, out: Path, options: Options, progress: bool) -> Train
     stages = Stages(dense, joint, pia_variant="none", pad=False, seed=options.seed)
     vision = train_dense(images, out / "dense", stages, progress=progress)
     assistant = train_joint(images, out / "joint", stages, vision, progress=progress)
+    told = {"minutes": options.minutes, "stages": {"dense": dense, "joint": joint}}
+    return Trained(_ask(assistant), told, assistant.model.num_parameters())
 
+
+def _nano(images: Any, out: Path, options: Options, progress: bool) -> Trained:
+    """Return the model that comes with the library, as it is."""
+    assistant = load_nano()
+    record = read_json(nano_folder() / "training.json")
+    told = {"steps": record["steps"], "minutes": record["seconds"] / 60}
+    return Trained(_ask(assistant), told, assistant.model.num_parameters())
+
+
+def _ask(assistant: QuPaint) -> Callable[[Benchmark, bool], list[dict[str, Any]]]:
     def ask(benchmark: Benchmark, progress: bool) -> list[dict[str, Any]]:
         names = {entry["id"]: entry["file_name"] for entry in benchmark.ground_truth["images"]}
         found = predict(assistant, benchmark, progress=progress)
-        return [{**one, "file_name": names[one.pop("image_id")]} for one in found]
+        return [_named(one, names) for one in found]
 
-    told = {"minutes": options.minutes, "stages": {"dense": dense, "joint": joint}}
-    return Trained(ask, told, assistant.model.num_parameters())
+    return ask
+
+
+def _named(one: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
+    """Return a prediction with the name of its image for its number, rounded as others are."""
+    box = [round(value, 1) for value in one["bbox"]]
+    told = {"file_name": names[one["image_id"]], "bbox": box, "score": round(one["score"], 4)}
+    return {**told, "category_id": one["category_id"]} if "category_id" in one else told
 
 
 BASELINES: dict[str, Callable[[Any, Path, Options, bool], Trained]] = {
@@ -270,4 +290,6 @@ BASELINES: dict[str, Callable[[Any, Path, Options, bool], Trained]] = {
     "rt-detrv2": _detector("rt-detrv2"),
     "mask2former": _detector("mask2former"),
     "internvl": _internvl,
+    "nano": _nano,
 }
+UNTRAINED = ("finder", "nano")

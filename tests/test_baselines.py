@@ -21,7 +21,7 @@ from qupaint_lib.baselines import (
     FitConfig,
     Mixture,
     Options,
-    collect,
+    collect_runs,
     count_flops,
     count_parameters,
     fit_detector,
@@ -35,8 +35,8 @@ from qupaint_lib.baselines import (
     predictions_of,
     rt_detr_config,
     run_baseline,
-    samples,
     scored_images,
+    stream_samples,
     windowed,
 )
 from qupaint_lib.baselines import fit as fit_module
@@ -88,7 +88,7 @@ def test_a_sample_without_augmentation_is_the_image_and_its_flakes(images):
 
 def test_boxes_of_every_view_are_those_of_its_masks(images):
     seen = 0
-    for sample in islice(samples(images, np.random.default_rng(1)), 48):
+    for sample in islice(stream_samples(images, np.random.default_rng(1)), 48):
         for (x, y, w, h), mask in zip(sample.boxes * 224, sample.masks, strict=True):
             if mask.any():  # nearest neighbours may drop a line of pixels at an edge
                 left, top, right, bottom = np.multiply(_box_of(mask), 224)
@@ -100,7 +100,7 @@ def test_boxes_of_every_view_are_those_of_its_masks(images):
 
 def test_every_image_comes_once_in_a_pass(images):
     rng = np.random.default_rng(2)
-    stream = samples(images, rng, augment=False)
+    stream = stream_samples(images, rng, augment=False)
     n = len(images)
     sums = [float(sample.pixels.sum()) for sample in islice(stream, 2 * n)]
     alone = sorted(float(make_sample(images[i][0]).pixels.sum()) for i in range(n))
@@ -117,7 +117,7 @@ def test_detectors_see_what_the_small_model_sees(images):
 
 def test_no_images_are_refused():
     with pytest.raises(ArgumentError, match="images = 0"):
-        next(samples([], np.random.default_rng(0)))
+        next(stream_samples([], np.random.default_rng(0)))
 
 
 # The budget
@@ -495,7 +495,7 @@ def test_results_of_runs_are_collected_and_others_stay(bench, tmp_path, capsys):
     assert len(read) > 0
     assert collect_main(["--runs", str(tmp_path), "--folder", str(folder)]) == 2
     with pytest.raises(ArgumentError, match="cell"):
-        collect((), tmp_path, folder=folder)
+        collect_runs((), tmp_path, folder=folder)
     assert load_results(folder) == found
 
 

@@ -190,7 +190,7 @@ def untrained(monkeypatch, exam):
     trained = []
 
     def train_joint(images, out, stages, vision, *, progress=False):
-        out.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
         trained.append((stages.pia_variant, stages.pad, stages.seed, len(images)))
         return stages
 

@@ -17,7 +17,7 @@ from typing import Any
 
 _HOMES = {
     "ablation": ("Cell", "Mixed", "Plan", "make_ablation_exam", "run_ablation"),
-    "collect": ("collect", "load_results", "predictions_file"),
+    "collect": ("collect_runs", "load_results", "predictions_file"),
     "costs": ("count_flops", "count_parameters"),
     "detectors": ("DETECTORS", "Detector", "mask2former_config", "rt_detr_config"),
     "fit": ("Budget", "FitConfig", "fit_detector"),
@@ -26,7 +26,7 @@ _HOMES = {
     "physics": ("detect_by_physics", "microscope_of"),
     "predict": ("Detected", "predictions_of", "windowed"),
     "run": ("BASELINES", "Options", "run_baseline", "scores_of", "scored_images"),
-    "samples": ("Sample", "make_sample", "pixels_for", "samples"),
+    "samples": ("Sample", "make_sample", "pixels_for", "stream_samples"),
     "stages": ("Stages", "train_dense", "train_joint"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

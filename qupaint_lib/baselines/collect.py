@@ -45,7 +45,7 @@ def predictions_file(method: str, folder: str | Path | None = None) -> Path:
     return Path(folder or results_folder()) / f"{method}.json"
 
 
-def collect(
+def collect_runs(
     runs: Sequence[str | Path] = (),
     ablation: str | Path | None = None,
     *,
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", help="where to (default: the library's own results)")
     options = parser.parse_args(arguments)
     try:
-        found = collect(options.runs, options.ablation, folder=options.folder)
+        found = collect_runs(options.runs, options.ablation, folder=options.folder)
     except QuPaintError as error:
         print(error, file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from qupaint_lib.baselines.detectors import Detector
-from qupaint_lib.baselines.samples import SIDE_PX, samples
+from qupaint_lib.baselines.samples import SIDE_PX, stream_samples
 from qupaint_lib.errors import ArgumentError, TrainingError
 
 _WARMUP, _LAST_RATE = 0.03, 0.02  # share of the budget; of the peak rate, at its end
@@ -119,7 +119,7 @@ def fit_detector(
     """
     from tqdm import tqdm
 
-    stream = samples(images, np.random.default_rng([config.seed, 1]), side_px=config.side_px)
+    stream = stream_samples(images, np.random.default_rng([config.seed, 1]), side_px=config.side_px)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )

@@ -47,7 +47,7 @@ def pixels_for(image: np.ndarray, side_px: int = SIDE_PX) -> np.ndarray:
     return relief(cut(canvas, None, side_px), CONTRAST_GAIN)[0]
 
 
-def samples(
+def stream_samples(
     images: Sequence[list[Mapping[str, Any]]],
     rng: np.random.Generator,
     *,

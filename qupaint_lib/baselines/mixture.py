@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -116,7 +117,7 @@ class Mixture:
                     material, layer, what = name.split("/")
                     parts.setdefault((material, layer), {})[what] = data[name]
             components = {k: (p["weights"], p["means"], p["precisions"]) for k, p in parts.items()}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             allowed = f"a file that Mixture.save wrote: {error}"
             raise ArgumentError("path", str(path), allowed) from error
         return cls(components)

@@ -25,7 +25,7 @@ from qupaint_lib.baselines import (
 )
 from qupaint_lib.baselines.ablation import has_faint_monolayer, main
 from qupaint_lib.errors import ArgumentError, UnknownNameError
-from qupaint_lib.evaluate import Answered
+from qupaint_lib.evaluate import Answered, score_answers
 from qupaint_lib.instruct import Facts, build_dataset, scene_of
 from qupaint_lib.shards import read_shards
 from qupaint_lib.train import Images
@@ -197,6 +197,9 @@ def untrained(monkeypatch, exam):
     monkeypatch.setattr(ablation, "train_dense", lambda images, out, stages, progress: None)
     monkeypatch.setattr(ablation, "train_joint", train_joint)
     monkeypatch.setattr(ablation, "make_ablation_exam", lambda split, plan: exam)
+    monkeypatch.setattr(
+        ablation, "score_answers", lambda answered, **options: score_answers(answered)
+    )
     monkeypatch.setattr(ablation, "take_exam", lambda assistant, exam, **options: answers(exam))
     return trained
 

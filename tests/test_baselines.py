@@ -52,6 +52,8 @@ from qupaint_lib.model import QuPaintImageProcessor
 from qupaint_lib.train import Images
 from qupaint_lib.train.examples import flakes_of, pixels_of
 
+QUICK = Options(resamples=20)
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -405,7 +407,7 @@ def test_the_finder_is_told_the_wafer(substrate, oxide_nm, expected):
 
 
 def test_a_run_leaves_predictions_record_and_figures(bench, tmp_path):
-    record = run_baseline("finder", tmp_path / "run", Options(), benchmark=bench)
+    record = run_baseline("finder", tmp_path / "run", QUICK, benchmark=bench)
     truth = bench.ground_truth
     read = load_predictions(tmp_path / "run" / "predictions.json", truth)
     again = detection_metrics(read, truth)
@@ -417,7 +419,7 @@ def test_a_run_leaves_predictions_record_and_figures(bench, tmp_path):
     assert record["training"]["budget_minutes"] is None
     assert json.loads((tmp_path / "run" / "record.json").read_text()) == record
     with pytest.raises(ArgumentError, match="new or empty"):
-        run_baseline("finder", tmp_path / "run", Options(), benchmark=bench)
+        run_baseline("finder", tmp_path / "run", QUICK, benchmark=bench)
 
 
 def test_runs_that_cannot_be_are_refused(tmp_path, capsys):
@@ -433,6 +435,7 @@ def test_runs_that_cannot_be_are_refused(tmp_path, capsys):
 def test_the_command_trains_a_mixture(data, bench, tmp_path, capsys):
     out = tmp_path / "run"
     given = ["--data", str(data), "--minutes", "0.2", "--bench", str(bench.folder)]
+    given += ["--resamples", "20"]
     assert main(["mixture", "--out", str(out), *given]) == 0
     record = json.loads((out / "record.json").read_text())
     assert record["training"]["images_seen"] == 16
@@ -483,7 +486,7 @@ def test_parameters_are_those_that_are_published():
 
 
 def test_results_of_runs_are_collected_and_others_stay(bench, tmp_path, capsys):
-    run_baseline("finder", tmp_path / "run", Options(), benchmark=bench)
+    run_baseline("finder", tmp_path / "run", QUICK, benchmark=bench)
     folder = tmp_path / "results"
     assert load_results(folder) == {"methods": {}, "ablation": []}
     (folder / "results.json").parent.mkdir()

@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> None:
     from qupaint_lib.evaluate import load_benchmark
 
     logging.set_verbosity_error()
-    names = ("data", "minutes", "size", "backbone", "seed", "images")
+    names = ("data", "minutes", "size", "backbone", "seed", "images", "resamples")
     benchmark = load_benchmark(options.bench) if options.bench else None
     record = run_baseline(
         options.name,
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--backbone", help="folder with pretrained weights of a full detector's backbone")
     add("--bench", help="benchmark to score on (default: qf-bench-synthetic's test images)")
     add("--images", type=int, help="look at so many of its test images only")
+    add("--resamples", type=int, default=1000, help="for the intervals (%(default)s)")
     add("--seed", type=int, default=0, help="of weights, order and views (%(default)s)")
     return parser
 

@@ -33,6 +33,7 @@ from qupaint_lib.evaluate import (
     score_predictions,
     to_json,
 )
+from qupaint_lib.evaluate.intervals import RESAMPLES
 from qupaint_lib.evaluate.synthetic import NAME, VERSION, synthetic_images
 from qupaint_lib.model import QuPaint, load_nano, nano_folder
 from qupaint_lib.train import Images
@@ -40,6 +41,7 @@ from qupaint_lib.train import Images
 RECORD, PREDICTIONS = "record.json", "predictions.json"
 TEST_SPLITS = ("seen", "unseen")
 DENSE_SHARE = 0.25  # of the small model's budget
+_SLICES = ("split", "difficulty")
 _PACKAGES = ("torch", "transformers", "scikit-learn", "numpy", "opencv-python-headless")
 
 
@@ -61,7 +63,9 @@ class Options:
     seed : int
         Of weights, order and views.
     images : int or None
-        Look at the first so many images of the benchmark only.
+        Look at so many images of the benchmark only, spread over all.
+    resamples : int
+        Of the images, for the intervals.
     """
 
     data: str | Path | None = None
@@ -70,6 +74,7 @@ class Options:
     backbone: str | Path | None = None
     seed: int = 0
     images: int | None = None
+    resamples: int = RESAMPLES
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def run_baseline(
         },
         "parameters": trained.parameters,
         "flops": trained.flops,
-        "scores": scores_of(found, benchmark),
+        "scores": scores_of(found, benchmark, resamples=options.resamples),
         **_origin(name, options),
     }
     write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
@@ -179,12 +184,17 @@ def spread(numbers: Sequence[int], count: int | None) -> list[int]:
 
 
 def scores_of(
-    predictions: Sequence[Mapping[str, Any]], benchmark: Benchmark, *, seed: int = 0
+    predictions: Sequence[Mapping[str, Any]],
+    benchmark: Benchmark,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Return what `score_predictions` says, with intervals, as JSON holds it."""
+    """Return what `score_predictions` says by split and difficulty, as JSON holds it."""
     truth = benchmark.ground_truth
     found = load_predictions(list(predictions), truth)
-    return to_json(score_predictions(found, truth, rng=np.random.default_rng(seed)))
+    options = {"rng": np.random.default_rng(seed), "resamples": resamples}
+    return to_json(score_predictions(found, truth, image_slices=_SLICES, **options))
 
 
 def about_benchmark(benchmark: Benchmark) -> dict[str, Any]:

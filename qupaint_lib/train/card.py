@@ -64,7 +64,8 @@ from 15 of the flake asked for, or of the faintest.
 """
 
 _REAL = """
-On the {images} annotated development micrographs, which no training has seen: of {flakes} flakes a
+On the {images} annotated development micrographs, which no training has seen, {reduce} pixels made
+one on a side and read window by window: of {flakes} thin flakes a
 share of {recall:.2f} is found, and of its {found} boxes a share of {precision:.2f} is on one (IoU
 0.5); AP50 {ap50:.2f}, AP {ap:.2f}.
 """

@@ -48,6 +48,7 @@ def ship(
     dense_data: str | Path | None = None,
     stages: Sequence[str | Path] = (),
     micrographs: str | Path | None = None,
+    reduce: int = 2,
     images: int = 300,
     dense_images: int = 60,
     seed: int = 0,
@@ -71,6 +72,8 @@ def ship(
         Folders of the runs that led to it, in order; their records are kept as ``<name>.json``.
     micrographs : path, optional
         Folder of the development micrographs, for `examine_real`.
+    reduce : int, optional
+        So many of their pixels become one on a side.
     images, dense_images : int, optional
         Of the exam, with 1 to 10 flakes, and with 24 to 40.
     seed : int, optional
@@ -98,7 +101,7 @@ def ship(
     )
     exam["subset"] = examine_subset(shipped)
     if micrographs is not None:
-        exam["real"] = examine_real(shipped, micrographs, progress=progress)
+        exam["real"] = examine_real(shipped, micrographs, reduce=reduce, progress=progress)
     write_text(out / EXAM, json.dumps(exam, indent=1))
     write_card(out, exam, read_json(out / RECORD))
     return exam
@@ -154,7 +157,7 @@ def examine_subset(assistant: QuPaint) -> dict[str, float]:
 
 
 def examine_real(
-    assistant: QuPaint, micrographs: str | Path, *, reduce: int = 1, progress: bool = False
+    assistant: QuPaint, micrographs: str | Path, *, reduce: int = 2, progress: bool = False
 ) -> dict[str, Any]:
     """Return what a model finds on the annotated development micrographs, untrained for them.
 
@@ -176,6 +179,7 @@ def examine_real(
     scored = detection_metrics(found, benchmark.ground_truth)
     return {
         "images": len(benchmark.ground_truth["images"]),
+        "reduce": reduce,
         "flakes": len(truths),
         "found": len(found),
         "recall": _plain(hits / len(truths)),
@@ -221,11 +225,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dense-data", help="test split with many flakes in an image")
     parser.add_argument("--out", required=True, help="folder of the shipped model")
     parser.add_argument("--micrographs", help="folder of the development micrographs")
+    parser.add_argument("--reduce", type=int, default=2, help="their pixels, so many become one")
     parser.add_argument("--images", type=int, default=300, help="of the exam (%(default)s)")
     parser.add_argument("--dense-images", type=int, default=60, help="of the dense slice")
     options = parser.parse_args(arguments)
     try:
         given = {"stages": options.stages, "micrographs": options.micrographs}
+        given["reduce"] = options.reduce
         given |= {"dense_data": options.dense_data, "dense_images": options.dense_images}
         ship(options.run, options.data, options.out, images=options.images, **given)
     except QuPaintError as error:

@@ -30,7 +30,7 @@ from qupaint_lib.instruct import Facts, build_dataset, scene_of
 from qupaint_lib.shards import read_shards
 from qupaint_lib.train import Images
 
-SMALL = Stages(1.0, 1.0, size="tiny", patch_size=14, image_size=112)
+SMALL = Stages(1.0, 1.0, size="tiny", patch_size=16, image_size=128)
 PLAN = Plan(SMALL, seeds=2, variants=("gate", "add"), exam_images=6)
 
 

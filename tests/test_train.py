@@ -237,7 +237,7 @@ def test_packed_dialogues_have_the_logits_of_single_ones(start: str, images: Ima
     collate = Collator.of(processor)
 
     def logits(packed: object) -> torch.Tensor:
-        batch = collate([Example(packed, seen["pixel_values"], seen["regions"])])
+        batch = collate([Example(packed, seen["pixel_values"], regions=seen["regions"])])
         batch.pop("labels")
         with torch.inference_mode():
             return model(**batch).logits[0]

@@ -73,13 +73,16 @@ share of {recall:.2f} is found, and of its {found} boxes a share of {precision:.
 _LIMITS = """
 ## Limits
 
-**This first version hardly looks at the image yet.** It was trained for half an hour on two
-processors: its answers are well formed, it repeats boxes that it is given, and its vision tower
-tells flakes from substrate, but what it answers is close to what could be guessed (compare the
-figures with chance: 0.5 for a verdict, 0.33 for a class). It is kept so that everything around it
-can be run and tested; weights that are trained for longer will take its place. To find flakes, use
-the finder, which fits the optics to the image. Numbers in its reasons are made up until then: check
-any answer with `qupaint_lib.instruct.verify`.
+**Where a box lies comes from optics.** Plateaus of constant contrast are found without training, as
+the finder finds them, and handed to the model as tokens; a small head tells flakes from dirt and
+names their layers, and the decoder reads, chooses and says. What optics does not find, a flake of
+a few pixels or one that drowns in the noise, the model does not find either.
+
+**The decoder learned for less than an hour on a processor,** and is still learning to read what it
+is told: compare the figures above with chance (0.5 for a verdict, 0.33 for a class) and with what
+was aimed at (chapter 8). To find flakes, use the finder, which fits the optics to the image and
+needs no language. Numbers in its reasons are often made up: check any answer with
+`qupaint_lib.instruct.verify`.
 """
 
 

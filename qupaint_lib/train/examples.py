@@ -51,19 +51,19 @@ class Example:
         Tiles.
     dense_labels : (side, side) int64 array or None
         Class of every patch.
-    regions : (T, K, f) float32 array or None
-        What is measured of the regions of each tile, for a model with region tokens.
     dense_boxes : (4, side, side) float32 array or None
         Left, top, right and bottom of each patch's flake as shares of the tile; NaN for none.
+    regions : (T, K, f) float32 array or None
+        What is measured of the regions of each tile, for a model with region tokens.
     region_labels : (T, K) int64 array or None
         Class of every region, 0 for what is no flake.
     """
 
     packed: Packed | None
     pixel_values: np.ndarray
-    regions: np.ndarray | None = None
     dense_labels: np.ndarray | None = None
     dense_boxes: np.ndarray | None = None
+    regions: np.ndarray | None = None
     region_labels: np.ndarray | None = None
 
 
@@ -234,7 +234,7 @@ def make_example(
         told = {"dense_labels": labels, "dense_boxes": boxes}
         if regions is not None:
             told["region_labels"] = region_targets(flakes, view.shape, regions[0])[None]
-    return Example(packed, seen["pixel_values"], regions, **told)
+    return Example(packed, seen["pixel_values"], regions=regions, **told)
 
 
 def pixels_of(row: Mapping[str, Any]) -> np.ndarray:

@@ -17,7 +17,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from qupaint_lib.instruct import build_dataset
 from qupaint_lib.model import from_scratch
 from qupaint_lib.train import Collator, Example, Examples, Images, TrainConfig, pack, train
-from qupaint_lib.train.examples import DENSE_CLASSES, stored_talks, whole
+from qupaint_lib.train.examples import stored_talks, whole
+from qupaint_lib.train.targets import DENSE_CLASSES
 
 torch.set_num_threads(1)
 

@@ -18,7 +18,7 @@ The two stages of the shipped model, of images and dialogues that
 makes:
   python -m qupaint_lib.train --data qmat --out vision --preset dense --set max_steps=1100
   python -m qupaint_lib.train --data qmat --out nano --preset nano --vision vision \\
-      --set max_steps=6000
+      --set max_steps=4600
 
 Fine-tuning the paper's way, on one device and on eight:
   python -m qupaint_lib.train --data qmat --out tuned --preset paper --model FOLDER_OR_HUB_ID

@@ -24,7 +24,7 @@ from qupaint_lib.model.tiling import IMAGENET_MEAN, IMAGENET_STD
 
 torch.set_num_threads(1)
 
-PAIRS, GENERATED = 15, 24
+PAIRS, GENERATED = 20, 24
 
 
 def scene(shape):

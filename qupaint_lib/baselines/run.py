@@ -274,7 +274,9 @@ def _nano(images: Any, out: Path, options: Options, progress: bool) -> Trained:
     """Return the model that comes with the library, as it is."""
     assistant = load_nano()
     record = read_json(nano_folder() / "training.json")
-    told = {"steps": record["steps"], "minutes": record["seconds"] / 60}
+    runs = [read_json(path) for path in nano_folder().glob("*.json")]
+    minutes = sum(run["seconds"] for run in runs if "curve" in run) / 60  # of all stages
+    told = {"steps": record["steps"], "minutes": minutes}
     return Trained(_ask(assistant), told, assistant.model.num_parameters())
 
 

@@ -16,7 +16,6 @@ decoders learn first (Olsson et al., 2022, arXiv 2209.11895).
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -57,10 +56,11 @@ def find_regions(canvas: np.ndarray, count: int) -> np.ndarray:
     """
     from qupaint_lib.finder.contrast import contrast_map
     from qupaint_lib.finder.segment import plateaus
+    from qupaint_lib.microscope import Microscope
 
     found = np.zeros((count, FEATURES), dtype=np.float32)
     try:
-        contrast = contrast_map(canvas, SimpleNamespace(transfer_exponent=1.0))
+        contrast = contrast_map(canvas, Microscope())
     except CalibrationError:
         return found
     labels, graph = plateaus(contrast)

@@ -12,6 +12,7 @@ import torch
 from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model import QuPaint, from_scratch, location_tokens, train_tokenizer
 from qupaint_lib.model.config import WORDS
+from qupaint_lib.model.regions import waves
 from qupaint_lib.train.config import TrainConfig
 from qupaint_lib.train.examples import flakes_of, fresh_talks, pixels_of, seen_scene
 from qupaint_lib.train.targets import DENSE_CLASSES
@@ -88,13 +89,10 @@ def _order_locations(assistant: QuPaint, box_step: float, rng: np.random.Generat
     """
     table = assistant.model.get_input_embeddings().weight
     scale = float(table.detach().std())
-    place = np.linspace(0, 1, round(100 / box_step) + 1)[:, None]
-    waves = np.concatenate(
-        [f(np.pi * k * place) for k in range(1, 17) for f in (np.sin, np.cos)], 1
-    )
+    place = waves(torch.linspace(0, 1, round(100 / box_step) + 1, dtype=torch.float64)).numpy()
     tokens = location_tokens(box_step)
     for end in range(2):  # with a comma, with the closing tag
-        curves = waves @ rng.standard_normal((waves.shape[1], table.shape[1])) / 4.0
+        curves = place @ rng.standard_normal((place.shape[1], table.shape[1])) / 4.0
         half = tokens[end * len(place) : (end + 1) * len(place)]
         ids = assistant.processor.tokenizer.convert_tokens_to_ids(half)
         with torch.no_grad():

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OWN_MODULES = {"qupaint_lib", "conftest", "built_book", "visits", "rendered", "ratios"}
+OWN_MODULES = {"qupaint_lib"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
 HEAVY = {"torch", "transformers", "peft", "accelerate", "datasets", "dask", "distributed"}
 
 

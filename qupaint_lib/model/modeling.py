@@ -308,6 +308,8 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
             "logits_to_keep": logits_to_keep,
             **kwargs,
         }
+        if input_ids is None and pixel_values is None and region_labels is not None:
+            return self._regions_alone(regions, region_labels)
         if self.model.dense_head is None or pixel_values is None:
             if dense_labels is not None:
                 allowed = "a model with dense_classes > 0, and pixel_values"
@@ -331,3 +333,15 @@ class QuPaintForConditionalGeneration(QuPaintPreTrainedModel, InternVLForConditi
         added = {"dense_logits": dense_logits, "dense_boxes": boxes, "dense_loss": dense_loss}
         added["region_logits"] = region_logits
         return QuPaintOutput(**{**output, "loss": loss, **added})
+
+    def _regions_alone(
+        self, regions: torch.Tensor | None, region_labels: torch.Tensor
+    ) -> QuPaintOutput:
+        """Return what the head of the region tokens says, which needs no tile, and its loss."""
+        if self.model.region_tokens is None or regions is None:
+            allowed = "a model with region_tokens > 0, and regions"
+            raise ArgumentError("region_labels", tuple(region_labels.shape), f"need {allowed}")
+        logits = self.model.region_tokens.logits(regions)
+        loss = class_loss(logits.transpose(1, 2), region_labels)
+        weighted = self.config.dense_loss_weight * loss
+        return QuPaintOutput(loss=weighted, dense_loss=loss, region_logits=logits)

@@ -33,6 +33,7 @@ WAVES = 16
 HEADS, LAYERS = 4, 2
 NO_FLAKE = 0.75  # probability of class 0 from which a region is left out
 _LEAST_AREA_PX = 16
+_RIM_PX = 0.5  # of a flake on every side, which belongs to no plateau
 _QUIET = 0.1  # so that measurements start no louder than words
 _MIDDLE = 0.2  # contrasts about it are told apart best
 _MIDDLE_SIGMA = 30.0
@@ -87,15 +88,16 @@ def find_regions(canvas: np.ndarray, count: int) -> np.ndarray:
 
 
 def _boxes(labels: np.ndarray, count: int) -> np.ndarray:
-    """Return left, top, width and height (n − 1, 4) of the regions of a label image."""
+    """Return left, top, width and height (n − 1, 4) of the flakes of a label image, rim and all."""
     from scipy.ndimage import find_objects
 
     boxes = np.zeros((count - 1, 4))
     for k, at in enumerate(find_objects(labels)[: count - 1]):
         if at is not None:
             rows, columns = at
-            size = columns.stop - columns.start, rows.stop - rows.start
-            boxes[k] = columns.start, rows.start, *size
+            first = np.maximum(np.array([columns.start, rows.start]) - _RIM_PX, 0)
+            last = np.minimum(np.array([columns.stop, rows.stop]) + _RIM_PX, labels.shape[::-1])
+            boxes[k] = *first, *(last - first)
     return boxes
 
 
@@ -138,6 +140,15 @@ class RegionTokens(nn.Module):
         """Return the parts that learn classes, not words."""
         return [self.enter, self.layers, self.norm, self.classify]
 
+    def logits(self, regions: torch.Tensor) -> torch.Tensor:
+        """Return the logits (T, K, C) of regions (T, K, 15), each told apart beside the others."""
+        there = regions[..., 0] > 0
+        hidden = self.enter(self._numbers(regions))
+        absent = ~there & there.any(dim=1, keepdim=True)  # softmax needs something to look at
+        for layer in self.layers:
+            hidden = layer(hidden, src_key_padding_mask=absent)
+        return self.classify(self.norm(hidden))
+
     def forward(
         self, regions: torch.Tensor, words: nn.Embedding
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -153,12 +164,8 @@ class RegionTokens(nn.Module):
             The decoder's.
         """
         there = regions[..., 0] > 0
-        numbers = waves(scaled(regions.float())).flatten(2).to(self.enter.weight.dtype)
-        hidden = self.enter(numbers)
-        absent = ~there & there.any(dim=1, keepdim=True)  # softmax needs something to look at
-        for layer in self.layers:
-            hidden = layer(hidden, src_key_padding_mask=absent)
-        logits = self.classify(self.norm(hidden))
+        logits = self.logits(regions)
+        numbers = self._numbers(regions)
         kinds = logits.float().softmax(dim=-1).detach()
         what = _QUIET * self.embed(torch.cat([numbers, kinds.to(numbers.dtype)], dim=-1))
         places = words(self._location_ids(regions)).to(what.dtype)
@@ -168,6 +175,10 @@ class RegionTokens(nn.Module):
         order = (~flake).to(torch.int8).argsort(dim=1, stable=True)  # by size still
         told = told.gather(1, order[..., None, None].expand_as(told))
         return (told + self.slot + self.role).flatten(1, 2), logits
+
+    def _numbers(self, regions: torch.Tensor) -> torch.Tensor:
+        """Return the waves (T, K, 448) of what is measured of regions."""
+        return waves(scaled(regions.float())).flatten(2).to(self.enter.weight.dtype)
 
     def _location_ids(self, regions: torch.Tensor) -> torch.Tensor:
         """Return the tokens (T, K, 4) that write the regions' boxes."""

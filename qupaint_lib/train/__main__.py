@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     from qupaint_lib.model import QuPaint, load_nano, load_released
-    from qupaint_lib.train import Images, TrainConfig, start_nano, train
+    from qupaint_lib.train import Images, TrainConfig, start_nano, take_vision, train
 
     config = TrainConfig.preset(options.preset, **_changes(options.set))
     folder = Path(options.data)
@@ -61,6 +61,8 @@ def _run(options: argparse.Namespace) -> None:
         assistant.model.model.pia_gate.set_(1.0, 2.0)  # an open gate has no gradient
     else:
         assistant = QuPaint.from_pretrained(options.model)
+    if options.model and options.vision:
+        take_vision(assistant.model.model, QuPaint.from_pretrained(options.vision).model.model)
     validation = checks if any(checks.glob("*.parquet")) else None
     train(assistant, folder / "train", options.out, config, validation=validation)
     print(f"weights, processor and {Path(options.out, 'training.json')} are written")
@@ -92,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, help="new folder, or one to go on with")
     add("--preset", default="paper", help="paper, lora, dense or nano (%(default)s)")
     add("--model", help="folder, Hub id, or nano; without it a new small model")
-    add("--vision", help="folder of a dense run, for a new model's vision tower")
+    add("--vision", help="folder of a dense run, or one of regions: what the model sees with")
     add("--released", action="store_true", help="--model has the authors' released layout")
     add("--size", default="micro", help="of a new model (%(default)s)")
     add("--image-size", type=int, default=224, help="of a new model, px (%(default)s)")

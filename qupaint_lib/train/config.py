@@ -36,6 +36,8 @@ class TrainConfig:
         Images per step and process, and steps whose gradients are added up.
     epochs : int
         Passes over the images.
+    max_images : int
+        How many of them are drawn; 0: all.
     max_steps : int
         Of the optimiser; 0: as many as the epochs have.
     max_tokens : int
@@ -59,7 +61,9 @@ class TrainConfig:
     dense_loss_weight : float
         Of the auxiliary loss; 0, the paper's, leaves it out.
     freeze_vision : bool
-        Vision tower and dense head stay as they are: what the decoder learns to read holds still.
+        Vision tower and the heads behind it stay as they are: what the decoder learns to read
+        holds still. Without dialogues only the head of the region tokens is left to learn, from
+        regions alone.
     lora_rank, lora_alpha : int
         Of the low-rank updates.
     bf16, gradient_checkpointing : bool
@@ -85,6 +89,7 @@ class TrainConfig:
     batch_size: int = 4
     accumulation: int = 1
     epochs: int = 2
+    max_images: int = 0
     max_steps: int = 0
     max_tokens: int = 8192
     dialogues: str = "stored"
@@ -123,7 +128,7 @@ class TrainConfig:
                 raise ArgumentError(name, getattr(self, name), "a share from 0 to 1")
         for name in _POSITIVE:
             _whole(name, getattr(self, name), 1)
-        for name in ("max_steps", "workers", "seed"):
+        for name in ("max_images", "max_steps", "workers", "seed"):
             _whole(name, getattr(self, name), 0)
         for task, weight in self.tasks.items():
             if task not in TASK_NAMES:
@@ -141,9 +146,9 @@ class TrainConfig:
 
         Parameters
         ----------
-        name : {"paper", "lora", "dense", "nano"}
-            The paper's; the same with low-rank updates; the two stages of the shipped model, from
-            scratch: its vision tower alone, then all of it.
+        name : {"paper", "lora", "dense", "regions", "nano"}
+            The paper's; the same with low-rank updates; the three stages of the shipped model,
+            from scratch: what it sees with, the head of its region tokens, then its decoder.
         **changes
             Attributes.
         """
@@ -184,7 +189,6 @@ _NANO: dict[str, Any] = {
     "max_boxes": 12,
     "max_answer_tokens": 900,
     "tasks": _NANO_TASKS,
-    "dense_loss_weight": 0.2,
     "freeze_vision": True,
 }
 
@@ -198,6 +202,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dialogues": "none",
         "dense_loss_weight": 1.0,
         "freeze_vision": False,
+    },
+    "regions": {
+        **_NANO,
+        "batch_size": 32,
+        "epochs": 9,
+        "max_images": 8000,
+        "dialogues": "none",
+        "dense_loss_weight": 1.0,
+        "bf16": False,
     },
     "nano": _NANO,
 }

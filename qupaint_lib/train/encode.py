@@ -175,9 +175,10 @@ class Collator:
     def __call__(self, examples: Sequence[Any]) -> dict[str, torch.Tensor]:
         """Return tensors of a batch, as `QuPaintForConditionalGeneration.forward` takes them."""
         batch = {} if examples[0].packed is None else self._tokens([e.packed for e in examples])
-        batch["pixel_values"] = torch.from_numpy(
-            np.concatenate([example.pixel_values for example in examples])
-        )
+        if examples[0].pixel_values is not None:
+            batch["pixel_values"] = torch.from_numpy(
+                np.concatenate([example.pixel_values for example in examples])
+            )
         for name, joined in _LABELS.items():
             if getattr(examples[0], name) is not None:
                 batch[name] = torch.from_numpy(joined([getattr(e, name) for e in examples]))

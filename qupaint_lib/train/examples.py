@@ -47,8 +47,8 @@ class Example:
     ----------
     packed : Packed or None
         Tokens; None where only the dense loss is learned from.
-    pixel_values : (T, 4, S, S) float32 array
-        Tiles.
+    pixel_values : (T, 4, S, S) float32 array or None
+        Tiles; None where only regions are learned from.
     dense_labels : (side, side) int64 array or None
         Class of every patch.
     dense_boxes : (4, side, side) float32 array or None
@@ -60,7 +60,7 @@ class Example:
     """
 
     packed: Packed | None
-    pixel_values: np.ndarray
+    pixel_values: np.ndarray | None
     dense_labels: np.ndarray | None = None
     dense_boxes: np.ndarray | None = None
     regions: np.ndarray | None = None

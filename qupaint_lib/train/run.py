@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from torch.utils.data import Dataset, Subset
 from transformers import TrainerCallback, TrainingArguments
 
 from qupaint_lib._files import write_text
@@ -19,6 +21,7 @@ from qupaint_lib.train.config import TrainConfig
 from qupaint_lib.train.encode import Collator
 from qupaint_lib.train.examples import Examples, Images
 from qupaint_lib.train.record import make_record
+from qupaint_lib.train.regions import RegionExamples, measure_regions
 from qupaint_lib.train.targets import DENSE_CLASSES
 from qupaint_lib.train.trainer import QuPaintTrainer
 
@@ -83,15 +86,15 @@ def train(
     model, processor = assistant
     out = Path(out)
     dense = _dense(model, config)
-    examples = _examples(data, processor, config, dense, passes=config.epochs)
-    checks = None
-    if validation is not None:
-        checks = _examples(validation, processor, config, dense, passes=1, augment=False)
+    images, checked = _images(data, config.max_images, config.seed), _images(validation)
     record = make_record(model, processor, config, data, validation)
     _claim(out, record)
-    for part in (model.model.vision_tower, model.model.dense_head):
-        if part is not None:
-            part.requires_grad_(not config.freeze_vision)
+    make = partial(_examples, processor=processor, config=config, dense=dense)
+    examples = make(images, file=out / "regions.npz", passes=config.epochs, progress=progress)
+    checks = None
+    if checked is not None:
+        checks = make(checked, file=out / "regions_validation.npz", augment=False)
+    _freeze(model.model, config)
     wrapped = with_lora(model, config) if config.method == "lora" else model
     _learn_in_float32(wrapped, config)
     trainer = QuPaintTrainer(
@@ -149,7 +152,7 @@ def arguments(config: TrainConfig, out: Path, validated: bool, progress: bool) -
         dataloader_pin_memory=torch.cuda.is_available(),
         dataloader_persistent_workers=config.workers > 0,
         remove_unused_columns=False,
-        label_names=["dense_labels" if config.dialogues == "none" else "labels"],
+        label_names=[_learned_from(config)],
         prediction_loss_only=True,
         logging_steps=config.log_steps,
         logging_first_step=True,
@@ -161,6 +164,12 @@ def arguments(config: TrainConfig, out: Path, validated: bool, progress: bool) -
         **every,
         **chosen,
     )
+
+
+def _learned_from(config: TrainConfig) -> str:
+    if config.dialogues != "none":
+        return "labels"
+    return "region_labels" if config.freeze_vision else "dense_labels"
 
 
 def with_lora(model: Any, config: TrainConfig) -> Any:
@@ -224,14 +233,47 @@ def _learn_in_float32(model: Any, config: TrainConfig) -> None:
             parameter.data = parameter.data.float()
 
 
-def _examples(data: Any, processor: Any, config: TrainConfig, dense: bool, **options: Any) -> Any:
-    if isinstance(data, str | Path):
-        data = Images(data)
-    if isinstance(data, torch.utils.data.Dataset):
+def _freeze(core: Any, config: TrainConfig) -> None:
+    """Let the parts that see rest, where the configuration says so, or learn."""
+    for part in (core.vision_tower, core.dense_head):
+        if part is not None:
+            part.requires_grad_(not config.freeze_vision)
+    if core.region_tokens is not None:
+        for part in core.region_tokens.head():
+            part.requires_grad_(not config.freeze_vision or config.dialogues == "none")
+
+
+def _images(data: Any, most: int = 0, seed: int = 0) -> Any:
+    """Return the images of a split's folder, or what is given; `most` of them, drawn at random."""
+    if data is None or isinstance(data, Dataset):
         return data
-    if not len(data):
+    images = Images(data) if isinstance(data, str | Path) else data
+    if not len(images):
         raise ArgumentError("data", 0, "one image at least")
-    return Examples(data, processor, config, dense=dense, **options)
+    if not 0 < most < len(images):
+        return images
+    drawn = np.random.default_rng(seed).permutation(len(images))[:most]
+    return Subset(images, drawn.tolist())
+
+
+def _examples(
+    images: Any,
+    *,
+    processor: Any,
+    config: TrainConfig,
+    dense: bool,
+    file: Path,
+    passes: int = 1,
+    augment: bool | None = None,
+    progress: bool = False,
+) -> Any:
+    if isinstance(images, Dataset) and not isinstance(images, Subset):
+        return images
+    if not (config.dialogues == "none" and config.freeze_vision):
+        return Examples(images, processor, config, dense=dense, passes=passes, augment=augment)
+    regions, labels = measure_regions(images, processor, file, progress=progress)
+    augment = config.augment if augment is None else augment
+    return RegionExamples(regions, labels, config.seed, passes=passes, augment=augment)
 
 
 def _claim(out: Path, record: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def start_nano(
     assistant.processor.box_step = box_step
     _order_locations(assistant, box_step, rng)
     if vision is not None:
-        _take_vision(assistant.model.model, vision.model.model)
+        take_vision(assistant.model.model, vision.model.model)
         _centre_tokens(assistant, images)
     return assistant
 
@@ -120,8 +120,19 @@ def _centre_tokens(assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]]
         weights.mul_(TOKEN_SIZE / spread)
 
 
-def _take_vision(model: Any, other: Any) -> None:
-    """Copy what a run with the dense loss alone has taught."""
+def take_vision(model: Any, other: Any) -> None:
+    """Copy what runs without dialogues have taught: vision tower, dense head, regions' head.
+
+    Parameters
+    ----------
+    model, other : QuPaintModel
+        The one that is changed in place, and the one that was taught.
+
+    Raises
+    ------
+    ArgumentError
+        Weights of other shapes.
+    """
     for ours, theirs, name in _seeing(model, other):
         try:
             ours.load_state_dict(theirs.state_dict())

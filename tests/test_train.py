@@ -25,6 +25,7 @@ from qupaint_lib.errors import ArgumentError, TrainingError, UnknownNameError
 from qupaint_lib.instruct import Facts, build_dataset, make_dialogues, verify
 from qupaint_lib.model import QuPaint
 from qupaint_lib.model.dense import UNKNOWN, box_loss, generalised_iou
+from qupaint_lib.model.regions import find_regions
 from qupaint_lib.synthia import render, sample_scene
 from qupaint_lib.train import (
     DENSE_CLASSES,
@@ -38,17 +39,20 @@ from qupaint_lib.train import (
     View,
     dense_targets,
     last_checkpoint,
+    measure_regions,
     pack,
     rewrite,
     sample_view,
     shift_colours,
     start_nano,
+    take_vision,
     train,
     view_flakes,
     whole,
 )
 from qupaint_lib.train.encode import IGNORED, prefix_text, talk_tokens
 from qupaint_lib.train.examples import flakes_of, pixels_of, seen_scene
+from qupaint_lib.train.regions import turned
 from qupaint_lib.train.trainer import BAD_BATCH
 
 TINY = {"size": "tiny", "image_size": 128, "patch_size": 16, "read_images": 4}
@@ -693,3 +697,86 @@ def test_shards_on_two_ranks_learn_save_and_load_as_one_model(
     assert ours.keys() <= theirs.keys()
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], atol=1e-5, rtol=1e-4)
+
+
+# Regions alone
+
+
+def test_turned_regions_are_those_of_the_turned_image() -> None:
+    side = 160
+    canvas = np.full((side, side, 3), 150, dtype=np.uint8)
+    canvas[20:60, 30:100] = (120, 140, 160)
+    canvas[100:140, 20:50] = (100, 120, 150)
+    plain = find_regions(canvas, 4)
+    shown = {
+        op: find_regions(np.ascontiguousarray(op(canvas)), 4)[:, 1:5]
+        for op in (np.fliplr, np.flipud, lambda a: a.swapaxes(0, 1), lambda a: a)
+    }
+    seen = [turned(plain, np.random.default_rng(k)) for k in range(40)]
+    assert all(np.array_equal(one[:, 5:], plain[:, 5:]) for one in seen)  # places alone change
+    for boxes in shown.values():
+        assert any(np.allclose(one[:, 1:5], boxes, atol=2e-3) for one in seen)
+
+
+def test_the_regions_head_learns_alone_and_everything_else_rests(
+    data: Path, start: str, tmp_path: Path
+) -> None:
+    config = recipe("regions", batch_size=4, max_images=8, max_steps=30, save_steps=15, epochs=20)
+    config = replace(config, freeze_vision=True, learning_rate=3e-3)
+    train(
+        fresh(start), data / "train", tmp_path, config, validation=data / "validation",
+        progress=False,
+    )  # fmt: skip
+    before, after = (load_file(Path(f) / "model.safetensors") for f in (start, tmp_path))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    head = ("enter", "layers", "norm", "classify")
+    assert changed and all(name.split("region_tokens.")[-1].startswith(head) for name in changed)
+    curve = json.loads((tmp_path / "training.json").read_text())["curve"]
+    losses = [entry["loss"] for entry in curve if "loss" in entry]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    with np.load(tmp_path / "regions.npz", allow_pickle=False) as kept:
+        assert kept["labels"].shape == (8, 16)
+
+
+def test_regions_are_measured_once(images: Images, start: str, tmp_path: Path) -> None:
+    processor = fresh(start).processor
+    first = measure_regions(images, processor, tmp_path / "regions.npz")
+    again = measure_regions(images, processor, tmp_path / "regions.npz")
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    with pytest.raises(ArgumentError, match="regions of 2 images"):
+        measure_regions([images[0], images[1]], processor, tmp_path / "regions.npz")
+    for k in range(3):  # those of the examples that are made with their images
+        config = recipe(augment=False)
+        example = Examples([images[k]], processor, config, dense=True, augment=False)[0]
+        assert np.array_equal(example.regions[0], first[0][k])
+        assert np.array_equal(example.region_labels[0], first[1][k])
+
+
+def test_the_regions_head_rests_while_the_decoder_learns(
+    images: Images, start: str, tmp_path: Path
+) -> None:
+    config = recipe(dense_loss_weight=0.0, freeze_vision=True, max_steps=2)
+    train(fresh(start), images, tmp_path, config, progress=False)
+    before, after = (load_file(Path(f) / "model.safetensors") for f in (start, tmp_path))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("language_model" in name for name in changed)
+    assert not any("vision_tower" in name or "region_tokens.enter" in name for name in changed)
+    assert any("region_tokens.embed" in name for name in changed)  # how they are told, not what
+
+
+def test_what_a_model_sees_with_is_taken_over(start: str) -> None:
+    ours, theirs = fresh(start).model.model, fresh(start).model.model
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(1.0)
+    take_vision(ours, theirs)
+    for name, same in (
+        ("vision_tower", True), ("dense_head", True), ("region_tokens.classify", True),
+        ("region_tokens.embed", False), ("language_model", False),
+    ):  # fmt: skip
+        pairs = zip(
+            ours.get_submodule(name).parameters(),
+            theirs.get_submodule(name).parameters(),
+            strict=True,
+        )
+        assert all(torch.equal(a, b) for a, b in pairs) == same

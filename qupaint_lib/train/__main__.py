@@ -12,13 +12,14 @@ from typing import Any
 from qupaint_lib.errors import ArgumentError, QuPaintError
 
 _EPILOG = """\
-The two stages of the shipped model, of images and dialogues that
+The three stages of the shipped model, of images and dialogues that
   python -m qupaint_lib.instruct --out qmat -n 40000 --seed 7 --shape 224 224 --crystals 1 10 \
       --dialogues 1 --form short --tasks count --splits train=0.95 validation=0.01 test=0.04
 makes:
   python -m qupaint_lib.train --data qmat --out vision --preset dense --set max_steps=1100
-  python -m qupaint_lib.train --data qmat --out nano --preset nano --vision vision \\
-      --set max_steps=4600
+  python -m qupaint_lib.train --data qmat --out regions --preset regions --model vision
+  python -m qupaint_lib.train --data qmat --out nano --preset nano --vision regions \\
+      --set max_steps=17200
 
 Fine-tuning the paper's way, on one device and on eight:
   python -m qupaint_lib.train --data qmat --out tuned --preset paper --model FOLDER_OR_HUB_ID

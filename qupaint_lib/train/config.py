@@ -206,7 +206,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "regions": {
         **_NANO,
         "batch_size": 32,
-        "epochs": 9,
+        "epochs": 6,
         "max_images": 8000,
         "dialogues": "none",
         "dense_loss_weight": 1.0,

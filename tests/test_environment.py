@@ -44,6 +44,11 @@ def locked_versions() -> dict[str, str]:
     return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in pins)}
 
 
+@cache
+def installed_distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
 def code_of(path: Path) -> str:
     """Python source of a module, or of a notebook without its magics."""
     text = path.read_text(encoding="utf-8")
@@ -80,7 +85,7 @@ SOURCES = [
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_import_is_declared(path: Path) -> None:
-    distributions = packages_distributions()
+    distributions = installed_distributions()
     foreign = imported_modules(path) - set(sys.stdlib_module_names) - OWN_MODULES
     unknown = foreign - set(distributions)
     assert not unknown, f"imported but not installed: {sorted(unknown)}"

@@ -47,10 +47,11 @@ load_nano().chat(image, "How many material flakes are there in the image?", brie
 
 Synthetic micrographs of all eight materials by Synthia, with lamp, camera, wafer, objective and
 dirt drawn at random, and dialogues by QMat-Instruct, made anew for every view. No real image was
-trained on. Three stages: the vision tower with the dense loss, the head of the region tokens alone,
-and the decoder, {steps:,} steps of {batch} images with up to {dialogues} dialogues each. The records
-of all runs, with data, configuration, versions, commit and curves, are in the JSON files beside this
-card{parts}, and the commands in the epilogue of `python -m qupaint_lib.train --help`.
+trained on. Three stages: the vision tower with the dense loss, the head of the region tokens
+alone, and the decoder, {steps:,} steps of {batch} images with up to {dialogues} dialogues
+each{parts}. The records of all runs, with data, configuration, versions, commit and curves, are in
+the JSON files beside this card, and the commands in the epilogue of
+`python -m qupaint_lib.train --help`.
 
 ## Figures
 
@@ -90,7 +91,7 @@ def write_card(folder: Path, exam: Mapping[str, Any], record: Mapping[str, Any])
     """Write the card of the model in a folder, from its exam and the records of its runs."""
     runs = [read_json(path) for path in sorted(folder.glob("*.json"))]
     steps = [run["steps"] for run in runs if run.get("config", {}).get("dialogues") == "fresh"]
-    parts = f" (the last stage took {len(steps)} runs)" if len(steps) > 1 else ""
+    parts = f", in {len(steps)} runs" if len(steps) > 1 else ""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     config, model = record["config"], record["model"]
     text = _ABOUT.format(

@@ -12,8 +12,7 @@ Importing this room imports neither torch nor transformers; asking it for a name
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
 _HOMES = {
     "ablation": ("Cell", "Mixed", "Plan", "make_ablation_exam", "run_ablation"),
@@ -29,18 +28,5 @@ _HOMES = {
     "samples": ("Sample", "make_sample", "pixels_for", "stream_samples"),
     "stages": ("Stages", "train_dense", "train_joint"),
 }  # fmt: skip
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_HOMES)

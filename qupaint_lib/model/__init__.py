@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import lazy_loader
+
 _HOMES = {
     "accounting": ("Cost", "TokenBudget", "cost", "forward_flops", "parameter_count",
                    "token_budget"),
@@ -34,19 +36,11 @@ _HOMES = {
     "tiling": ("CANVAS_TILES", "Window", "patch_attention", "windows"),
     "tokenizer": ("location_tokens", "nano_tokenizer", "train_tokenizer"),
 }  # fmt: skip
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
+_attached, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_module(f"{__name__}.auto").register()
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    if name in __all__:
+        import_module(f"{__name__}.auto").register()
+    return _attached(name)

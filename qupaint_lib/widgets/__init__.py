@@ -11,8 +11,7 @@ Importing this room imports no widget; `lab_bench` does.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
 from qupaint_lib.widgets.frames import figure_png, frame_slider
 
@@ -24,18 +23,6 @@ _HOMES = {
     "session": ("Session", "pixel_size_from_bar", "pixel_size_from_objective"),
     "tuner": ("Best", "Look", "Tuning", "best_filter", "best_oxide", "look"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["figure_png", "frame_slider", *sorted(_HOME_OF)]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
+__all__ += ["figure_png", "frame_slider"]

@@ -249,12 +249,15 @@ def test_an_answer_is_not_held_against_another_image(bench, wafer, monkeypatch):
     assert "two monolayers" in panel.answer.value
 
 
+def _has_nothing(name: str) -> None:
+    raise AttributeError(name)
+
+
 def test_model_without_weights_or_folder_is_said(tmp_path, monkeypatch):
     from qupaint_lib import model
 
-    monkeypatch.delattr(model, "load_nano", raising=False)
-    monkeypatch.setattr(model, "_HOME_OF", {"QuPaint": "chat"})
-    with pytest.raises(ArgumentError, match="ships no nano model"):
+    with monkeypatch.context() as bare, pytest.raises(ArgumentError, match="ships no nano model"):
+        bare.setattr(model, "__getattr__", _has_nothing)
         load_model()
     with pytest.raises(ArgumentError, match="existing folder"):
         load_model("owner/name")  # an id of a hub is no folder: nothing is fetched

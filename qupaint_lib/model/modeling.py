@@ -26,7 +26,7 @@ from qupaint_lib.errors import ArgumentError
 from qupaint_lib.model.config import QuPaintConfig
 from qupaint_lib.model.dense import DenseHead, box_loss, class_loss
 from qupaint_lib.model.gate import PiaEmbedding, PiaGate, attention_scores
-from qupaint_lib.model.regions import FEATURES, RegionTokens
+from qupaint_lib.model.regions import FEATURES, RegionTokens, Rotation
 from qupaint_lib.model.stem import ConvStem, StemConv
 from qupaint_lib.model.weights import check_source
 
@@ -59,6 +59,9 @@ class QuPaintPreTrainedModel(InternVLPreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, Rotation):
+            init.orthogonal_(module.weight)
+            return
         super()._init_weights(module)
         if isinstance(module, PiaGate):
             init.constant_(module.weight, module.start[0])

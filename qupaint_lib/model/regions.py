@@ -10,7 +10,9 @@ one material on one wafer tell of each other.
 Each region becomes five tokens behind the tile's visual tokens: the four location tokens of its
 box, as an answer writes them, and one that holds class and measurements. To say a box, the decoder
 then copies; to name the flake at a box, it reads on where it finds the same four. Both are what
-decoders learn first (Olsson et al., 2022, arXiv 2209.11895).
+decoders learn first (Olsson et al., 2022, arXiv 2209.11895), and sooner where a key holds the token
+before it too, as their smeared keys do: each word of a region carries a turned copy of the one
+before.
 """
 
 from __future__ import annotations
@@ -101,6 +103,10 @@ def _boxes(labels: np.ndarray, count: int) -> np.ndarray:
     return boxes
 
 
+class Rotation(nn.Linear):
+    """A map that starts as a rotation, so that what it adds is told apart from what is there."""
+
+
 class RegionTokens(nn.Module):
     """The regions of a tile as 5 K tokens, flakes first, and the classes that they are told to be.
 
@@ -132,6 +138,7 @@ class RegionTokens(nn.Module):
         self.norm = nn.LayerNorm(size)
         self.classify = nn.Linear(size, classes)
         self.embed = nn.Linear(numbers + classes, size)
+        self.before = Rotation(size, size, bias=False)
         self.slot = nn.Parameter(torch.zeros(count, 1, size))  # the first region, the second, …
         self.role = nn.Parameter(torch.zeros(WORDS, size))  # left, top, width, height, what
         self.empty = nn.Parameter(torch.zeros(size))
@@ -170,6 +177,7 @@ class RegionTokens(nn.Module):
         what = _QUIET * self.embed(torch.cat([numbers, kinds.to(numbers.dtype)], dim=-1))
         places = words(self._location_ids(regions)).to(what.dtype)
         told = torch.cat([places, what[:, :, None]], dim=2)  # (T, K, 5, d)
+        told = told + nn.functional.pad(self.before(places), (0, 0, 1, 0))
         flake = there & (kinds[..., 0] < NO_FLAKE)
         told = torch.where(flake[..., None, None], told, self.empty)
         order = (~flake).to(torch.int8).argsort(dim=1, stable=True)  # by size still

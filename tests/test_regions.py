@@ -124,8 +124,17 @@ def test_flakes_come_first_in_their_order_and_write_their_boxes(seed: int) -> No
         for region, written in zip(tile_regions[flake], told, strict=False):
             x, y, w, h = (round(float(v) * STEPS) for v in region[1:5])
             ids = torch.tensor([FIRST + x, FIRST + y, FIRST + w, FIRST + STEPS + 1 + h])
-            assert_close(written[:4], words(ids))
+            before = head.before(words(ids))
+            assert_close(written[0], words(ids)[0])
+            assert_close(written[1:4], words(ids)[1:] + before[:3])
         assert (told[count:] == 7.0).all() and not (told[:count] == 7.0).all(dim=-1).any()
+
+
+def test_what_is_added_to_a_word_starts_as_a_rotation() -> None:
+    told = from_scratch("tiny", np.random.default_rng(0), **OPTIONS)
+    turn = told.model.model.region_tokens.before.weight
+    assert_close(turn @ turn.T, torch.eye(len(turn)), atol=1e-5, rtol=0)
+    assert abs(float(turn.detach().trace())) < 0.5 * len(turn)  # not the identity
 
 
 def test_a_slot_and_a_role_tell_tokens_apart() -> None:

@@ -18,6 +18,7 @@ from torch import nn
 from qupaint_lib.model.config import WORDS, QuPaintConfig
 from qupaint_lib.model.modeling import QuPaintForConditionalGeneration
 from qupaint_lib.model.regions import LAYERS as REGION_LAYERS
+from qupaint_lib.model.regions import Rotation
 from qupaint_lib.model.stem import ConvStem
 
 DECODER_TOKENS = 1000
@@ -137,7 +138,9 @@ def forward_flops(
     }
     flops = Counter(dict.fromkeys(tokens, 0.0))
     for name, module in _meta_model(config).named_modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, Rotation):  # of all words of a region but the last
+            flops[_part(name)] += 2.0 * module.weight.numel() * tokens[_part(name)] * (WORDS - 1)
+        elif isinstance(module, nn.Linear):
             flops[_part(name)] += 2.0 * module.weight.numel() * tokens[_part(name)]
         elif isinstance(module, nn.MultiheadAttention):  # its three maps in one
             flops[_part(name)] += 2.0 * module.in_proj_weight.numel() * tokens[_part(name)]

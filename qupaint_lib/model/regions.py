@@ -11,8 +11,8 @@ Each region becomes five tokens behind the tile's visual tokens: the four locati
 box, as an answer writes them, and one that holds class and measurements. To say a box, the decoder
 then copies; to name the flake at a box, it reads on where it finds the same four. Both are what
 decoders learn first (Olsson et al., 2022, arXiv 2209.11895), and sooner where a key holds the token
-before it too, as their smeared keys do: each word of a region carries a turned copy of the one
-before.
+before it too, as their smeared keys do: each word of a region but its first carries a copy of the
+one before, turned by a learned map.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _boxes(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 class Rotation(nn.Linear):
-    """A map that starts as a rotation, so that what it adds is told apart from what is there."""
+    """A map that starts orthogonal, so that what it adds is told apart from what is there."""
 
 
 class RegionTokens(nn.Module):

@@ -13,17 +13,19 @@ from qupaint_lib.errors import ArgumentError, QuPaintError
 
 _EPILOG = """\
 The three stages of the shipped model, of images and dialogues that
-  python -m qupaint_lib.instruct --out qmat -n 40000 --seed 7 --shape 224 224 --crystals 1 10 \
+  python -m qupaint_lib.instruct --out qmat -n 40000 --seed 7 --shape 224 224 --crystals 1 10 \\
       --dialogues 1 --form short --tasks count --splits train=0.95 validation=0.01 test=0.04
 makes:
   python -m qupaint_lib.train --data qmat --out vision --preset dense --set max_steps=1100
   python -m qupaint_lib.train --data qmat --out regions --preset regions --model vision
   python -m qupaint_lib.train --data qmat --out nano --preset nano --vision regions \\
-      --set max_steps=17200
+      --set max_steps=16150
 
-Fine-tuning the paper's way, on one device and on eight:
+Fine-tuning the paper's way, on one device, on eight and on a cluster:
   python -m qupaint_lib.train --data qmat --out tuned --preset paper --model FOLDER_OR_HUB_ID
-  accelerate launch --config_file fsdp2.yaml -m qupaint_lib.train --data qmat ...
+  accelerate launch --config_file qupaint_lib/data/launch/fsdp2.yaml \\
+      -m qupaint_lib.train --data qmat --out tuned --preset paper --model FOLDER_OR_HUB_ID
+  sbatch --nodes 2 qupaint_lib/data/launch/train.slurm qmat tuned FOLDER_OR_HUB_ID
 
 The same command again goes on where it was interrupted."""
 
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", required=True, help="folder with the splits train and, if any, validation")
     add("--out", required=True, help="new folder, or one to go on with")
-    add("--preset", default="paper", help="paper, lora, dense or nano (%(default)s)")
+    add("--preset", default="paper", help="paper, lora, dense, regions or nano (%(default)s)")
     add("--model", help="folder, Hub id, or nano; without it a new small model")
     add("--vision", help="folder of a dense run, or one of regions: what the model sees with")
     add("--released", action="store_true", help="--model has the authors' released layout")

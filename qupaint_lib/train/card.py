@@ -79,10 +79,10 @@ the finder finds them, and handed to the model as tokens; a small head tells fla
 names their layers, and the decoder reads, chooses and says. What optics does not find, a flake of
 a few pixels or one that drowns in the noise, the model does not find either.
 
-**The decoder learned for less than an hour on a processor,** and is still learning to read what it
-is told: compare the figures above with chance (0.5 for a verdict, 0.33 for a class) and with what
-was aimed at (chapter 8). To find flakes, use the finder, which fits the optics to the image and
-needs no language. Numbers in its reasons are often made up: check any answer with
+**The decoder learned for {hours:.1f} hours on a {device},** from synthetic images alone: compare
+the figures above with chance (0.5 for a verdict, 0.33 for a class) and with what was aimed at
+(chapter 8). To find flakes, use the finder, which fits the optics to the image and needs no
+language. Numbers in its reasons are often made up: check any answer with
 `qupaint_lib.instruct.verify`.
 """
 
@@ -90,8 +90,9 @@ needs no language. Numbers in its reasons are often made up: check any answer wi
 def write_card(folder: Path, exam: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Write the card of the model in a folder, from its exam and the records of its runs."""
     runs = [read_json(path) for path in sorted(folder.glob("*.json"))]
-    steps = [run["steps"] for run in runs if run.get("config", {}).get("dialogues") == "fresh"]
-    parts = f", in {len(steps)} runs" if len(steps) > 1 else ""
+    taught = [run for run in runs if run.get("config", {}).get("dialogues") == "fresh"]
+    hours = sum(run["seconds"] for run in taught) / 3600
+    parts = f", in {len(taught)} runs" if len(taught) > 1 else ""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     config, model = record["config"], record["model"]
     text = _ABOUT.format(
@@ -99,7 +100,7 @@ def write_card(folder: Path, exam: Mapping[str, Any], record: Mapping[str, Any])
         size=size / 1e6,
         device=record["device"],
         tile_px=model["tile_px"],
-        steps=sum(steps),
+        steps=sum(run["steps"] for run in taught),
         parts=parts,
         batch=config["batch_size"],
         dialogues=config["dialogues_per_image"],
@@ -109,7 +110,7 @@ def write_card(folder: Path, exam: Mapping[str, Any], record: Mapping[str, Any])
     )
     if "real" in exam:
         text += _REAL.format(**{name: value or 0.0 for name, value in exam["real"].items()})
-    write_text(folder / CARD, text + _LIMITS)
+    write_text(folder / CARD, text + _LIMITS.format(hours=hours, device=record["device"]))
 
 
 def _row(exam: Mapping[str, Any], key: str, name: str) -> str:

@@ -22,8 +22,8 @@ class TrainConfig:
     Attributes
     ----------
     method : {"full", "lora", "scratch"}
-        All weights of a pretrained model, low-rank updates of its decoder (projector, gate and
-        dense head in full), or all weights of a new one.
+        All weights of a pretrained model, low-rank updates of its decoder (projector, gate,
+        dense head and region tokens in full), or all weights of a new one.
     learning_rate, weight_decay : float
         Of AdamW. Biases, norms and the gate do not decay.
     gate_learning_rate : float
@@ -206,8 +206,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "regions": {
         **_NANO,
         "batch_size": 32,
-        "epochs": 6,
-        "max_images": 8000,
+        "epochs": 4,
+        "max_images": 20_000,
         "dialogues": "none",
         "dense_loss_weight": 1.0,
         "bf16": False,

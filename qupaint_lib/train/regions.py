@@ -1,7 +1,7 @@
 """Regions without their images, for the head of the region tokens.
 
-To find the regions of an image takes a hundred times as long as to learn from them. They are
-measured once here, and learned from in every pass, mirrored and turned.
+To find the regions of an image takes far longer than to learn from them. They are measured once
+here, and learned from in every pass, mirrored and turned.
 """
 
 from __future__ import annotations

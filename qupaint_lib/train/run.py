@@ -173,7 +173,7 @@ def _learned_from(config: TrainConfig) -> str:
 
 
 def with_lora(model: Any, config: TrainConfig) -> Any:
-    """Return a model whose decoder has low-rank updates; projector, gate and head learn in full."""
+    """Return a model whose decoder has low-rank updates; the rest that is small, in full."""
     from peft import LoraConfig, get_peft_model
 
     there = [name for name in LORA_SAVED if any(name in n for n, _ in model.named_modules())]

@@ -1,6 +1,6 @@
 """From a finished run to a model that is shipped: float16 weights, exam, records, model card.
 
-``python -m qupaint_lib.train.ship --run nano --stages vision --data qmat/test --out DIR``
+``python -m qupaint_lib.train.ship --run nano --stages vision regions --data qmat/test --out DIR``
 """
 
 from __future__ import annotations

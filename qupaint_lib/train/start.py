@@ -53,7 +53,7 @@ def start_nano(
     read_images : int, optional
         How many images are read.
     vision : QuPaint, optional
-        Its vision tower and the heads behind it are taken: of a run with the dense loss alone.
+        Its vision tower and the heads behind it are taken: of a run without dialogues.
     **options
         Parameters of `QuPaintConfig`, such as ``pia_variant``.
 

@@ -488,7 +488,7 @@ def test_parameters_are_those_that_are_published():
 def test_results_of_runs_are_collected_and_others_stay(bench, tmp_path, capsys):
     run_baseline("finder", tmp_path / "run", QUICK, benchmark=bench)
     folder = tmp_path / "results"
-    assert load_results(folder) == {"methods": {}, "ablation": []}
+    assert load_results(folder) == {"methods": {}, "ablation": [], "before": {}}
     (folder / "results.json").parent.mkdir()
     (folder / "results.json").write_text('{"methods": {"other": {"method": "other"}}}')
     assert collect_main(["--runs", str(tmp_path / "run"), "--folder", str(folder)]) == 0

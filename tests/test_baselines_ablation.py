@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from qupaint_lib.baselines import (
     FIGURES,
@@ -16,19 +17,29 @@ from qupaint_lib.baselines import (
     Stages,
     ablation,
     by_kind,
+    collect_runs,
+    dialogues_kept,
     gain,
+    load_results,
+    losses_of,
     make_ablation_exam,
     marks_of,
     mean_mark,
     run_ablation,
+    started,
     train_dense,
 )
 from qupaint_lib.baselines.ablation import has_faint_monolayer, main
+from qupaint_lib.baselines.marks import LOSS
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 from qupaint_lib.evaluate import Answered, score_answers
 from qupaint_lib.instruct import Facts, build_dataset, scene_of
+from qupaint_lib.model import QuPaint
+from qupaint_lib.model.config import OPEN_GATE, TRAINING_START
 from qupaint_lib.shards import read_shards
 from qupaint_lib.train import Images
+from qupaint_lib.train.encode import pack
+from qupaint_lib.train.examples import flakes_of, fresh_talks, pixels_of, seen_scene
 
 SMALL = Stages(1.0, 1.0, size="tiny", patch_size=16, image_size=128)
 PLAN = Plan(SMALL, seeds=2, variants=("gate", "add"), exam_images=6)
@@ -85,6 +96,9 @@ def test_cells_differ_in_what_they_are_about_alone():
     assert differing == {"full_share"}
     assert without["full_share"] == 0.0 < with_pad["full_share"]
     assert with_pad["freeze_vision"]
+    started = replace(SMALL, start="nano").configs()[1]
+    assert not started.freeze_vision  # PIA acts on what the tower tells
+    assert started.learning_rate < with_pad["learning_rate"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +108,7 @@ def test_stages_that_cannot_be_are_refused(wrong):
     (name,) = wrong
     with pytest.raises(ArgumentError, match=name):
         Stages(**wrong)
+    Stages(dense_minutes=0.0, start="nano")  # there is no dense stage then
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 1.0])
@@ -191,12 +206,15 @@ def untrained(monkeypatch, exam):
 
     def train_joint(images, out, stages, vision, *, progress=False):
         out.mkdir(parents=True, exist_ok=True)
+        (out / "training.json").write_text('{"steps": 1}')
         trained.append((stages.pia_variant, stages.pad, stages.seed, len(images)))
-        return stages
+        return QuPaint(stages, None)
 
     monkeypatch.setattr(ablation, "train_dense", lambda images, out, stages, progress: None)
     monkeypatch.setattr(ablation, "train_joint", train_joint)
     monkeypatch.setattr(ablation, "make_ablation_exam", lambda split, plan: exam)
+    monkeypatch.setattr(ablation, "dialogues_kept", lambda *given: {"short": (1, 1)})
+    monkeypatch.setattr(ablation, "losses_of", lambda *given: {"image": [], "mark": []})
     monkeypatch.setattr(
         ablation, "score_answers", lambda answered, **options: score_answers(answered)
     )
@@ -252,6 +270,107 @@ def test_a_stage_ends_with_its_budget_and_is_not_run_twice(data, tmp_path, monke
     monkeypatch.setattr("qupaint_lib.baselines.stages.train", None)
     again = train_dense(images, tmp_path / "dense", stages)
     assert again.model.config.pia_variant == "gate"
+
+
+# Given weights
+
+
+@pytest.fixture(scope="module")
+def given(data, tmp_path_factory):
+    """Return the folder of a small model whose gate is far from that of a new one."""
+    folder = tmp_path_factory.mktemp("given")
+    assistant = SMALL.new_model(Images(data / "train"), SMALL.configs()[1], read_images=30)
+    assistant.model.model.pia_gate.set_(3.0, 0.0)
+    assistant.model.save_pretrained(folder)
+    assistant.processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(data, given):
+    images = Images(data / "test")
+    pixels = [pixels_of(images[i][0]) for i in range(3)]
+    seen = QuPaint.from_pretrained(given).processor.image_processor(pixels, return_tensors="pt")
+    return seen["pixel_values"], seen["regions"]
+
+
+def tokens_of(assistant, shown):
+    with torch.no_grad():
+        return assistant.model.model.get_image_features(*shown).pooler_output
+
+
+def test_without_pia_the_tokens_are_those_of_an_open_gate(given, shown):
+    opened, closed = QuPaint.from_pretrained(given), QuPaint.from_pretrained(given)
+    opened.model.model.pia_gate.set_(*OPEN_GATE)
+    expected = tokens_of(opened, shown)
+    assert not torch.equal(tokens_of(closed, shown), expected)
+    for variant in ("none", "add", "channel"):  # what is new in them starts at 0
+        found = tokens_of(started(given, variant), shown)
+        torch.testing.assert_close(found, expected, msg=variant)
+
+
+@pytest.mark.parametrize("variant", ["none", "gate_post", "add", "channel"])
+def test_all_weights_but_those_of_pia_are_the_given_ones(given, variant):
+    own = started(given, variant).model
+    there = QuPaint.from_pretrained(given).model.state_dict()
+    assert own.config.pia_variant == variant
+    assert own.lm_head.weight is own.get_input_embeddings().weight  # tied, as before
+    new = {name for name, weights in own.state_dict().items() if name not in there}
+    assert all("pia_" in name for name in new)
+    for name, weights in own.state_dict().items():
+        if "pia_" not in name and weights.shape == there[name].shape:
+            assert torch.equal(weights, there[name]), name
+    if variant == "gate_post":
+        gate = own.model.pia_gate
+        assert (gate.weight.item(), gate.bias.item()) == TRAINING_START
+
+
+def test_the_same_variant_keeps_its_gate(given):
+    gate = started(given, "gate").model.model.pia_gate
+    assert (gate.weight.item(), gate.bias.item()) == (3.0, 0.0)
+
+
+def test_dialogues_are_kept_as_packing_keeps_them(data, given):
+    images, processor = Images(data / "train"), QuPaint.from_pretrained(given).processor
+    config = replace(SMALL.configs()[1], max_tokens=320)
+    found = dialogues_kept(images, processor, config, count=1)
+    rng = np.random.default_rng([config.seed, 5])
+    row = images[0][0]
+    image = pixels_of(row)
+    talks = fresh_talks(seen_scene(row, image, flakes_of(row)), image, config, rng)
+    packed = pack(processor, [talks[k] for k in rng.permutation(len(talks))], config.max_tokens)
+    assert found["short"][1] + found["full"][1] == packed.talks < len(talks)
+    assert found["full"][0] == sum(not talk.brief for talk in talks)
+    assert dialogues_kept(images, processor, replace(config, full_share=0.0))["full"] == (0, 0)
+
+
+def test_the_loss_of_a_model_that_knows_nothing_is_the_logarithm_of_its_vocabulary(data, given):
+    assistant = QuPaint.from_pretrained(given)
+    with torch.no_grad():
+        assistant.model.lm_head.weight.zero_()
+    found = losses_of(assistant, Images(data / "test"), 4)
+    expected = np.log(assistant.model.config.text_config.vocab_size)
+    assert found["mark"] == pytest.approx([expected] * 4, abs=1e-5)
+    assert gain([{LOSS: found}], [{LOSS: found}], LOSS, np.random.default_rng(0)).value == 0.0
+
+
+def test_a_cell_goes_on_from_given_weights_to_its_end(data, given, tmp_path):
+    stages = replace(SMALL, start=str(given), joint_minutes=0.01)
+    plan = Plan(stages, seeds=1, variants=("gate",), exam_images=2, loss_images=2)
+    results = run_ablation(data, tmp_path / "out", plan)
+    assert len(results) == 4
+    for result in results:
+        assert 1 <= result["steps"] < 200
+        assert (result["dialogues"]["full"][0] > 0) == result["cell"]["pad"]
+        assert np.isfinite(result["marks"][LOSS]["mark"]).all()
+    before = {
+        path.stem: json.loads(path.read_text()) for path in (tmp_path / "out/before").iterdir()
+    }
+    assert set(before) == {"none", "gate"}
+    learned = [result["marks"][LOSS]["mark"] for result in results]
+    assert before["gate"]["marks"][LOSS]["mark"] not in learned
+    kept = collect_runs(ablation=tmp_path / "out", folder=tmp_path / "kept")
+    assert kept["before"] == load_results(tmp_path / "kept")["before"] == before
 
 
 def test_names_tell_cells_apart():

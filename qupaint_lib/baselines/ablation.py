@@ -5,6 +5,11 @@
 A cell is a small model trained in two stages (`Stages`) with the same budgets as every other cell,
 and asked the same questions about held-out images, half of which have a faint monolayer. Its result
 is ``cells/NAME.json``, which appears when it is whole; the same call again does what is missing.
+
+Minutes on a processor are too few for a decoder to learn to read from nothing: all cells would be
+at the floor, and alike. With ``--start nano`` each goes on from the weights that come with the
+library, its own variant of PIA put into them; ``before/VARIANT.json`` is what they are worth with
+and without PIA before anything is learned.
 """
 
 from __future__ import annotations
@@ -23,17 +28,20 @@ import numpy as np
 
 from qupaint_lib._files import read_json, write_text
 from qupaint_lib._git import git_state
-from qupaint_lib.baselines.marks import marks_of
+from qupaint_lib.baselines.marks import LOSS, losses_of, marks_of
 from qupaint_lib.baselines.stages import Stages, train_dense, train_joint
+from qupaint_lib.baselines.start import dialogues_kept, started
 from qupaint_lib.errors import ArgumentError, QuPaintError
 from qupaint_lib.evaluate import Question, make_exam, score_answers, take_exam, to_json
 from qupaint_lib.evaluate.detection import CONTRAST_EDGES
 from qupaint_lib.instruct import Facts, scene_of
+from qupaint_lib.model import QuPaint
 from qupaint_lib.train import Images
 from qupaint_lib.train.record import describe_data
+from qupaint_lib.train.run import RECORD
 from qupaint_lib.train.ship import SPARSE, pick_rows
 
-EXAM_TASKS = ("refer", "localise_monolayers", "localise", "count", "layer", "verify")
+EXAM_TASKS = ("refer", "localise_monolayers", "count", "layer")  # what `FIGURES` are made of
 _CANDIDATES = 6  # images looked at for one that is asked about
 _MAX_NEW_TOKENS = 320
 
@@ -83,6 +91,9 @@ class Plan:
         Beside 0, which is always there: with the first variant and PAD alone.
     exam_images, exam_seed : int
         Of the questions, which are the same for all cells.
+    loss_images : int
+        Held-out images with dialogues in short form, on which the loss is measured: a finer figure
+        than answers that are right or wrong.
     """
 
     stages: Stages = field(default_factory=Stages)
@@ -91,9 +102,10 @@ class Plan:
     real_shares: Sequence[float] = ()
     exam_images: int = 120
     exam_seed: int = 0
+    loss_images: int = 60
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "exam_images"):
+        for name in ("seeds", "exam_images", "loss_images"):
             if getattr(self, name) < 1:
                 raise ArgumentError(name, getattr(self, name), "at least 1")
         if not self.variants or "none" in self.variants:
@@ -103,12 +115,13 @@ class Plan:
                 raise ArgumentError("real_shares", share, "a share above 0, up to 1")
 
     def cells(self) -> list[Cell]:
-        """Return the cells, those of Table 5 first, seed by seed."""
+        """Return the cells, those of Table 5 first, then variants and real shares; by seed."""
         first, *others = self.variants
-        kinds = [(v, pad, 0.0) for v, pad in product(("none", first), (False, True))]
-        kinds += [(variant, True, 0.0) for variant in others]
-        kinds += [(first, True, float(share)) for share in self.real_shares]
-        return [Cell(*kind, seed) for seed in range(self.seeds) for kind in kinds]
+        table = [(v, pad, 0.0) for v, pad in product(("none", first), (False, True))]
+        beside = [(variant, True, 0.0) for variant in others]
+        beside += [(first, True, float(share)) for share in self.real_shares]
+        seeds = range(self.seeds)
+        return [Cell(*k, seed) for kinds in (table, beside) for seed in seeds for k in kinds]
 
 
 class Mixed(Sequence):
@@ -163,8 +176,9 @@ def run_ablation(
     Returns
     -------
     list of dict
-        In the order of `Plan.cells`: ``cell``, ``stages``, ``scores`` with intervals over images,
-        ``marks`` of each question for paired comparisons, ``data``, ``commit``.
+        In the order of `Plan.cells`: ``cell``, ``stages``, ``steps``, ``dialogues`` made and kept
+        (`dialogues_kept`), ``scores`` with intervals over images, ``marks`` of each question and
+        the loss on each image for paired comparisons, ``data``, ``commit``.
 
     Raises
     ------
@@ -178,6 +192,15 @@ def run_ablation(
     images = Images(data / "train")
     own = Images(Path(real) / "train") if real is not None else []
     exam = make_ablation_exam(data / "test", plan)
+    held_out = Images(data / "test")
+    if plan.stages.start is not None:
+        for variant in ("none", plan.variants[0]):
+            path = out / "before" / f"{variant}.json"
+            if not path.exists():
+                assistant = started(plan.stages.start, variant)
+                told = {"pia_variant": variant, "stages": asdict(plan.stages)}
+                told |= _examine(assistant, plan, exam, held_out, progress)
+                write_text(path, json.dumps(told, indent=1) + "\n")
     results = []
     for cell in plan.cells():
         path = out / "cells" / f"{cell.name}.json"
@@ -185,7 +208,9 @@ def run_ablation(
             if progress:
                 print(f"cell {cell.name}", flush=True)
             seen = Mixed(images, own, cell.real_share) if cell.real_share else images
-            result = _train_and_examine(cell, seen, out / "runs", plan, exam, progress)
+            assistant, result = _train(cell, seen, out / "runs", plan, progress)
+            result |= _examine(assistant, plan, exam, held_out, progress)
+            shutil.rmtree(out / "runs" / cell.name, ignore_errors=True)
             result["data"] = describe_data(data / "train")
             write_text(path, json.dumps(result, indent=1) + "\n")
         results.append(read_json(path))
@@ -214,29 +239,38 @@ def has_faint_monolayer(row: Mapping[str, Any]) -> bool:
     return any(f.layer_count == 1 and delta_e < CONTRAST_EDGES[0] for f, delta_e in pairs)
 
 
-def _train_and_examine(
-    cell: Cell,
-    images: Sequence[Any],
-    runs: Path,
+def _train(
+    cell: Cell, images: Sequence[Any], runs: Path, plan: Plan, progress: bool
+) -> tuple[QuPaint, dict[str, Any]]:
+    """Return the trained model of a cell, and how it was trained."""
+    stages = replace(plan.stages, pia_variant=cell.pia_variant, pad=cell.pad, seed=cell.seed)
+    vision = None
+    if stages.start is None:
+        tower = replace(cell, pad=True).name  # the dense stage has no dialogues: PAD is not in it
+        vision = train_dense(images, runs / f"dense-{tower}", stages, progress=progress)
+    assistant = train_joint(images, runs / cell.name, stages, vision, progress=progress)
+    told = {"cell": asdict(cell), "stages": asdict(stages)}
+    told["steps"] = read_json(runs / cell.name / RECORD)["steps"]
+    told["dialogues"] = dialogues_kept(images, assistant.processor, stages.configs()[1])
+    return assistant, told
+
+
+def _examine(
+    assistant: QuPaint,
     plan: Plan,
     exam: Sequence[Question],
+    held_out: Sequence[Any],
     progress: bool,
 ) -> dict[str, Any]:
-    stages = replace(plan.stages, pia_variant=cell.pia_variant, pad=cell.pad, seed=cell.seed)
-    tower = replace(cell, pad=True).name  # the dense stage has no dialogues: PAD is not in it
-    vision = train_dense(images, runs / f"dense-{tower}", stages, progress=progress)
-    assistant = train_joint(images, runs / cell.name, stages, vision, progress=progress)
+    """Return what a model is worth: scores, marks and losses, with the commit."""
     answered = take_exam(
         assistant, exam, max_new_tokens=_MAX_NEW_TOKENS, scored=True, progress=progress
     )
-    shutil.rmtree(runs / cell.name)
     scores = score_answers(answered, rng=np.random.default_rng(plan.exam_seed), claims=False)
     commit, dirty = git_state(Path(__file__).parent)
     return {
-        "cell": asdict(cell),
-        "stages": asdict(stages),
         "scores": to_json({"answers": scores})["answers"],
-        "marks": marks_of(answered),
+        "marks": {**marks_of(answered), LOSS: losses_of(assistant, held_out, plan.loss_images)},
         "images": plan.exam_images,
         "commit": commit,
         "dirty": dirty,
@@ -268,12 +302,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if all went well, 2 for what is not allowed, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        dense = options.dense_share * options.minutes
+        dense = 0.0 if options.start else options.dense_share * options.minutes
         stages = Stages(
             dense,
             options.minutes - dense,
             size=options.size,
             patch_size=options.patch_size,
+            start=options.start,
         )
         plan = Plan(
             stages,
@@ -303,6 +338,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", required=True, help="data set with the splits train and test")
     add("--out", required=True, help="new folder, or one to go on with")
     add("--minutes", type=float, default=20.0, help="of processor time, a cell (%(default)s)")
+    add("--start", help="go on from weights: nano, or a folder; without it from nothing")
     add("--dense-share", type=float, default=0.25, help="of them for the dense stage (%(default)s)")
     add("--seeds", type=int, default=3, help="trainings of every kind (%(default)s)")
     add("--variants", nargs="+", default=list(Plan().variants), help="of PIA (%(default)s)")

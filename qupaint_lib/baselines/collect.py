@@ -28,16 +28,22 @@ def results_folder() -> Path:
 
 
 def load_results(folder: str | Path | None = None) -> dict[str, Any]:
-    """Return the results: ``methods`` by name, each a record of `run_baseline`, and ``ablation``.
+    """Return the results: ``methods`` by name, each a record of `run_baseline`; the ablation's.
 
     Parameters
     ----------
     folder : path, optional
         By default that of the library. Without a file there: no methods, no cells.
+
+    Returns
+    -------
+    dict
+        ``methods``; ``ablation``, the cells of `run_ablation`; ``before``, by variant of PIA what
+        the weights that they started from were worth, empty where they started from nothing.
     """
     path = Path(folder or results_folder()) / RESULTS
     found = read_json(path) if path.exists() else {}
-    return {"methods": found.get("methods", {}), "ablation": found.get("ablation", [])}
+    return {"methods": {}, "ablation": [], "before": {}, **found}
 
 
 def predictions_file(method: str, folder: str | Path | None = None) -> Path:
@@ -80,6 +86,8 @@ def collect_runs(
         if not cells:
             raise ArgumentError("ablation", str(ablation), "a folder with one cell at least")
         results["ablation"] = cells
+        before = sorted((Path(ablation) / "before").glob("*.json"))
+        results["before"] = {path.stem: read_json(path) for path in before}
     write_text(folder / RESULTS, json.dumps(results, separators=(",", ":")) + "\n")
     return results
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from qupaint_lib.annotations import layer_class
 from qupaint_lib.errors import ArgumentError, UnknownNameError
@@ -13,8 +14,13 @@ from qupaint_lib.evaluate import Answered, Estimate
 from qupaint_lib.evaluate.answers import as_coco, told_layer
 from qupaint_lib.evaluate.metrics import first_box_iou
 from qupaint_lib.instruct.facts import box_iou
+from qupaint_lib.model import QuPaint
+from qupaint_lib.train import TrainConfig
+from qupaint_lib.train.encode import Collator
+from qupaint_lib.train.examples import Examples
 
 FIGURES = ("grounding_50", "mono_50", "count_exact", "layer_class")
+LOSS = "loss"  # beside them: of an image's dialogues, nats per token
 _FAINT = "contrast: faint"
 
 Marks = dict[str, dict[str, list[Any]]]
@@ -72,6 +78,39 @@ def _mark_of(record: Answered) -> tuple[str, bool] | None:
     return None
 
 
+def losses_of(
+    assistant: QuPaint, images: Sequence[list[Mapping[str, Any]]], count: int
+) -> dict[str, list[Any]]:
+    """Return the loss of a model on dialogues in short form about images, as marks.
+
+    The dialogues are those that nano's recipe makes of each image, the same for every model.
+
+    Parameters
+    ----------
+    assistant : QuPaint
+        Model and processor.
+    images : Images, or a sequence of lists of rows
+        Held-out ones.
+    count : int
+        The first so many of them, in an order that is always the same.
+
+    Returns
+    -------
+    dict
+        ``image``, ``mark``, nats per learned token, and ``faint``, which is False throughout.
+    """
+    model, processor = assistant
+    config = TrainConfig.preset("nano", full_share=0.0)
+    examples = Examples(images, processor, config, augment=False)
+    collate, count = Collator.of(processor), min(count, len(examples))
+    marks = []
+    for j in range(count):
+        batch = {name: part.to(model.device) for name, part in collate([examples[j]]).items()}
+        with torch.no_grad():
+            marks.append(float(model(**batch).loss))
+    return {"image": list(range(count)), "mark": marks, "faint": [False] * count}
+
+
 def mean_mark(
     cells: Sequence[Marks],
     figure: str,
@@ -89,7 +128,7 @@ def mean_mark(
     cells : sequence of marks
         Of `marks_of`, for the same exam.
     figure : str
-        Of `FIGURES`.
+        Of `FIGURES`, or ``"loss"``.
     rng : numpy.random.Generator
         Draws.
     faint : bool, optional
@@ -124,8 +163,8 @@ def gain(
 
 def _table(cells: Sequence[Marks], figure: str, faint: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return marks (cells, questions), and the number of the image of every question."""
-    if figure not in FIGURES:
-        raise UnknownNameError("figure", figure, FIGURES)
+    if figure not in (*FIGURES, LOSS):
+        raise UnknownNameError("figure", figure, (*FIGURES, LOSS))
     if not cells:
         raise ArgumentError("cells", 0, "one at least")
     first = cells[0][figure]

@@ -1,9 +1,13 @@
-"""The small model in its two stages, each with a budget of minutes: dense, then joint."""
+"""The small model in its two stages, each with a budget of minutes: dense, then joint.
+
+A decoder begins to read boxes after a million tokens or two. Where the budget is far below that,
+the joint stage starts from given weights instead, such as nano's, and the dense one is left out.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from transformers import TrainerCallback
 
 from qupaint_lib._files import read_json
 from qupaint_lib.baselines.fit import Budget, rate_at
+from qupaint_lib.baselines.start import started
 from qupaint_lib.errors import ArgumentError, UnknownNameError
 from qupaint_lib.model import QuPaint
 from qupaint_lib.model.config import PIA_VARIANTS, SIZES
@@ -20,6 +25,8 @@ from qupaint_lib.train import TrainConfig, start_nano, train
 from qupaint_lib.train.run import RECORD
 
 _NEVER = 1_000_000  # steps: a budget of time ends the run long before
+# What has learned already goes on at a lower rate, and sees anew: PIA acts on what the tower tells.
+_GOING_ON = {"bf16": True, "freeze_vision": False, "learning_rate": 3e-4}
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,8 @@ class Stages:
     Attributes
     ----------
     dense_minutes, joint_minutes : float
-        Processor time of the dense stage and of the one with dialogues.
+        Processor time of the dense stage, which there is none of with `start`, and of the one with
+        dialogues.
     pia_variant : str
         Of `PIA_VARIANTS`; both stages have it.
     pad : bool
@@ -37,11 +45,14 @@ class Stages:
     full_share : float
         How many of them, where `pad` is true.
     size, image_size, patch_size
-        See `start_nano`.
+        See `start_nano`; with `start` they are those of its weights.
     dense, joint : mapping
         Changes of the presets ``"dense"`` and ``"nano"``.
     options : mapping
         More for `start_nano` of the joint stage.
+    start : str, optional
+        Weights that the joint stage starts from: ``"nano"``, or the folder of a model. They are put
+        into a model with this `pia_variant` (see `with_variant`), and all of it learns.
     seed : int
         Of both stages.
     """
@@ -57,10 +68,11 @@ class Stages:
     dense: Mapping[str, Any] = field(default_factory=dict)
     joint: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("dense_minutes", "joint_minutes"):
+        for name in ("dense_minutes", "joint_minutes")[self.start is not None :]:
             if not getattr(self, name) > 0:
                 raise ArgumentError(name, getattr(self, name), "minutes > 0")
         if self.pia_variant not in PIA_VARIANTS:
@@ -81,10 +93,18 @@ class Stages:
             "warmup": 0.0,
         }
         joint = {"full_share": self.full_share if self.pad else 0.0, "freeze_vision": True}
+        if self.start is not None:
+            joint |= _GOING_ON
         return (
             TrainConfig.preset("dense", **{**common, **self.dense}),
             TrainConfig.preset("nano", **{**common, **joint, **self.joint}),
         )
+
+    def new_model(self, images: Any, config: TrainConfig, **options: Any) -> QuPaint:
+        """Return a model of this size and variant with random weights: see `start_nano`."""
+        names = ("size", "image_size", "patch_size", "pia_variant")
+        shape = {name: getattr(self, name) for name in names}
+        return start_nano(images, config, **shape, **options)
 
 
 def train_dense(
@@ -108,14 +128,14 @@ def train_dense(
         Show a progress bar.
     """
     config, _ = stages.configs()
-    return _run(images, out, stages, config, stages.dense_minutes, progress, {})
+    return _run(images, out, config, stages.dense_minutes, progress, stages.new_model)
 
 
 def train_joint(
     images: Sequence[list[Mapping[str, Any]]],
     out: str | Path,
     stages: Stages,
-    vision: QuPaint,
+    vision: QuPaint | None = None,
     *,
     progress: bool = False,
 ) -> QuPaint:
@@ -125,31 +145,33 @@ def train_joint(
     ----------
     images, out, stages, progress
         See `train_dense`.
-    vision : QuPaint
-        What it returned: vision tower and dense head are taken.
+    vision : QuPaint, optional
+        What it returned: vision tower and dense head are taken. None where there is a `start`.
     """
     _, config = stages.configs()
-    options = {"vision": vision, **stages.options}
-    return _run(images, out, stages, config, stages.joint_minutes, progress, options)
+
+    def make(images: Any, config: TrainConfig) -> QuPaint:
+        if stages.start is not None:
+            return started(stages.start, stages.pia_variant)
+        return stages.new_model(images, config, vision=vision, **stages.options)
+
+    return _run(images, out, config, stages.joint_minutes, progress, make)
 
 
 def _run(
     images: Sequence[list[Mapping[str, Any]]],
     out: str | Path,
-    stages: Stages,
     config: TrainConfig,
     minutes: float,
     progress: bool,
-    options: Mapping[str, Any],
+    make: Callable[[Any, TrainConfig], QuPaint],
 ) -> QuPaint:
     out = Path(out)
     if is_finished(out):
         return QuPaint.from_pretrained(out)
     if out.exists():
         shutil.rmtree(out)
-    shape = {"size": stages.size, "image_size": stages.image_size}
-    shape |= {"patch_size": stages.patch_size, "pia_variant": stages.pia_variant}
-    assistant = start_nano(images, config, **shape, **options)
+    assistant = make(images, config)
     on_processor = assistant.model.device.type == "cpu" and not torch.cuda.is_available()
     budget = Budget(minutes, by_clock=not on_processor)
     assistant = train(

@@ -26,7 +26,12 @@ from qupaint_lib.train.run import RECORD
 
 _NEVER = 1_000_000  # steps: a budget of time ends the run long before
 # What has learned already goes on at a lower rate, and sees anew: PIA acts on what the tower tells.
-_GOING_ON = {"bf16": True, "freeze_vision": False, "learning_rate": 3e-4}
+_GOING_ON = {
+    "bf16": True,
+    "freeze_vision": False,
+    "dense_loss_weight": 0.2,
+    "learning_rate": 3e-4,
+}
 
 
 @dataclass(frozen=True)

@@ -279,7 +279,8 @@ def test_a_stage_ends_with_its_budget_and_is_not_run_twice(data, tmp_path, monke
 def given(data, tmp_path_factory):
     """Return the folder of a small model whose gate is far from that of a new one."""
     folder = tmp_path_factory.mktemp("given")
-    assistant = SMALL.new_model(Images(data / "train"), SMALL.configs()[1], read_images=30)
+    recipe = replace(SMALL.configs()[1], dense_loss_weight=0.2)  # so that it has its heads
+    assistant = SMALL.new_model(Images(data / "train"), recipe, read_images=30)
     assistant.model.model.pia_gate.set_(3.0, 0.0)
     assistant.model.save_pretrained(folder)
     assistant.processor.save_pretrained(folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,8 @@ from qupaint_lib.train.run import RECORD
 
 _NEVER = 1_000_000  # steps: a budget of time ends the run long before
 # What has learned already goes on at a lower rate, and sees anew: PIA acts on what the tower tells.
-_GOING_ON = {
-    "bf16": True,
-    "freeze_vision": False,
-    "dense_loss_weight": 0.2,
-    "learning_rate": 3e-4,
-}
+_GOING_ON = {"bf16": True, "freeze_vision": False, "learning_rate": 3e-4}
+_DENSE_LOSS = 0.2  # where the given model has a dense head
 
 
 @dataclass(frozen=True)
@@ -177,6 +173,7 @@ def _run(
     if out.exists():
         shutil.rmtree(out)
     assistant = make(images, config)
+    config = _with_dense_loss(config, assistant)
     on_processor = assistant.model.device.type == "cpu" and not torch.cuda.is_available()
     budget = Budget(minutes, by_clock=not on_processor)
     assistant = train(
@@ -191,6 +188,14 @@ def _run(
     for folder in [*out.glob("checkpoint-*"), out / "logs"]:
         shutil.rmtree(folder, ignore_errors=True)
     return assistant
+
+
+def _with_dense_loss(config: TrainConfig, assistant: QuPaint) -> TrainConfig:
+    """Let a tower that learns beside the decoder be told what it sees, where it has a head."""
+    seeing = config.dialogues != "none" and not config.freeze_vision
+    if seeing and assistant.model.config.dense_classes:
+        return replace(config, dense_loss_weight=_DENSE_LOSS)
+    return config
 
 
 def is_finished(run: str | Path) -> bool:

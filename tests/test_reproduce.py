@@ -305,6 +305,31 @@ def test_no_book_without_its_chapters(inside, monkeypatch, capsys):
         build_book(inside)
 
 
+LAUNCHER = """\
+import sys
+from pathlib import Path
+died = sorted(Path.cwd().glob("died*"))
+if len(died) < {deaths}:
+    Path(f"died{{len(died)}}").touch()
+    sys.exit(1)
+from ipykernel import kernelapp
+kernelapp.launch_new_instance()
+"""
+
+
+@pytest.mark.parametrize(("deaths", "state"), [(1, "executed"), (2, "failed")])
+def test_a_kernel_that_dies_at_its_start_gets_one_more_try(
+    tmp_path, library, capsys, deaths, state
+):
+    root = new_tree(tmp_path)
+    chapter(root, "01_first", "x = 1")
+    (root / "ipykernel_launcher.py").write_text(LAUNCHER.format(deaths=deaths))  # before the real
+    (outcome,) = execute(root=root, library=library)
+    assert outcome.state == state
+    assert len(list(root.glob("died*"))) == deaths
+    assert capsys.readouterr().out.count("once more") == 1
+
+
 SLOW = """\
 import os, time
 from pathlib import Path

@@ -72,6 +72,7 @@ class _Job:
     custom: bool
     process: subprocess.Popen | None = None
     started: float = field(default=0.0)
+    starts: int = 0
 
     @property
     def log(self) -> Path:
@@ -174,6 +175,10 @@ def _run(plan: list[_Job], jobs: int, force: bool, seconds_per_cell: int) -> lis
                         _start(job, jobs, seconds_per_cell)
                         running.append(job)
                 for job in [job for job in running if job.process.poll() is not None]:
+                    if job.starts == 1 and _died_at_start(job):
+                        bar.write(f"{job.chapter.stem}  its kernel died at the start: once more")
+                        _start(job, jobs, seconds_per_cell)
+                        continue
                     outcome = _collect(job)
                     running.remove(job)
                     _finish(job, outcome, outcomes, bar)
@@ -235,7 +240,7 @@ def _start(job: _Job, jobs: int, seconds_per_cell: int) -> None:
     command += ["--start-timeout", "120", "--execution-timeout", str(seconds_per_cell)]
     command += ["--parameters_yaml", yaml.safe_dump(job.parameters)]
     command += [path.relative_to(root).as_posix() for path in (job.chapter.path, notebook)]
-    job.started = time.monotonic()
+    job.started, job.starts = time.monotonic(), job.starts + 1
     with log.open("wb") as file:
         # A session of its own: an interrupt from the keyboard reaches the driver, which stops it.
         job.process = subprocess.Popen(
@@ -247,6 +252,12 @@ def _start(job: _Job, jobs: int, seconds_per_cell: int) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _died_at_start(job: _Job) -> bool:
+    """Return whether a kernel never answered: another process may have taken its ports."""
+    _, _, log = job.files_on_the_way()
+    return job.process.returncode != 0 and b"Kernel died before replying" in log.read_bytes()
 
 
 def _collect(job: _Job) -> Outcome:

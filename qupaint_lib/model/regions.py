@@ -149,8 +149,10 @@ class RegionTokens(nn.Module):
 
     def logits(self, regions: torch.Tensor) -> torch.Tensor:
         """Return the logits (T, K, C) of regions (T, K, 15), each told apart beside the others."""
-        there = regions[..., 0] > 0
-        hidden = self.enter(self._numbers(regions))
+        return self._classes(regions[..., 0] > 0, self._numbers(regions))
+
+    def _classes(self, there: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        hidden = self.enter(numbers)
         absent = ~there & there.any(dim=1, keepdim=True)  # softmax needs something to look at
         for layer in self.layers:
             hidden = layer(hidden, src_key_padding_mask=absent)
@@ -171,8 +173,8 @@ class RegionTokens(nn.Module):
             The decoder's.
         """
         there = regions[..., 0] > 0
-        logits = self.logits(regions)
         numbers = self._numbers(regions)
+        logits = self._classes(there, numbers)
         kinds = logits.float().softmax(dim=-1).detach()
         what = _QUIET * self.embed(torch.cat([numbers, kinds.to(numbers.dtype)], dim=-1))
         places = words(self._location_ids(regions)).to(what.dtype)
